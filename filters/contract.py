@@ -1,0 +1,142 @@
+"""What a filter is: it takes a batch and returns a judgement. It changes nothing and keeps nothing between batches.
+
+Every filter sees the source text, whatever other filters say, so verdicts do not depend on the order of the stages.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from filters.batch import Batch
+
+KEPT = -1
+"""The reason code of a record that is kept."""
+
+EVIDENCE_LIMIT = 100
+"""Evidence rows kept a record and filter. A loop can match a million times; the first hundred places say enough."""
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A filter's options: typed, bounded and described by msgspec.Meta; the reference page is made from them."""
+
+
+class ConfigError(ValueError):
+    """An option whose value makes no sense, or something the machine lacks. Printed in one line, without a traceback."""
+
+
+@dataclass
+class Evidence:
+    """Where the reason stands. Rows are appended; ``segment`` -1 means the turn (or record) as a whole.
+
+    start/end are bytes from the segment's start here; annotations count code points.
+    """
+
+    segment: list[int] = field(default_factory=list)
+    record: list[int] = field(default_factory=list)
+    turn: list[int] = field(default_factory=list)
+    channel: list[int] = field(default_factory=list)
+    start: list[int] = field(default_factory=list)
+    end: list[int] = field(default_factory=list)
+    rule: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.rule)
+
+    def add_span(self, batch: Batch, segment: int, start: int, end: int, rule: str) -> None:
+        """A byte span of one segment."""
+        segments = batch.segments
+        self._add(
+            segment, segments.record[segment], segments.turn[segment], segments.channel[segment], start, end, rule
+        )
+
+    def add_turn(self, record: int, turn: int, channel: int, rule: str) -> None:
+        """A turn (or, with turn -1, the record) as a whole: there is no text to point at."""
+        self._add(-1, record, turn, channel, 0, 0, rule)
+
+    def _add(self, segment: int, record: int, turn: int, channel: int, start: int, end: int, rule: str) -> None:
+        self.segment.append(int(segment))
+        self.record.append(int(record))
+        self.turn.append(int(turn))
+        self.channel.append(int(channel))
+        self.start.append(int(start))
+        self.end.append(int(end))
+        self.rule.append(rule)
+
+
+@dataclass
+class Edits:
+    """Replacements a scrubber asks for: bytes ``start:end`` of a segment become ``replacement``; spans do not overlap.
+
+    label names what was replaced (the entity), for counting.
+    """
+
+    segment: list[int] = field(default_factory=list)
+    start: list[int] = field(default_factory=list)
+    end: list[int] = field(default_factory=list)
+    replacement: list[str] = field(default_factory=list)
+    label: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.segment)
+
+    def add(self, segment: int, start: int, end: int, replacement: str, label: str) -> None:
+        self.segment.append(int(segment))
+        self.start.append(int(start))
+        self.end.append(int(end))
+        self.replacement.append(replacement)
+        self.label.append(label)
+
+
+@dataclass
+class Judgement:
+    """One filter's word on one batch, aligned to its records.
+
+    reason: int16[n], KEPT or an index into the filter's ``reasons``.
+    scores: an array of n values for each field the filter declares.
+    """
+
+    reason: np.ndarray
+    scores: Mapping[str, np.ndarray | pa.Array] = field(default_factory=dict)
+    evidence: Evidence = field(default_factory=Evidence)
+    edits: Edits = field(default_factory=Edits)
+
+    @property
+    def keep(self) -> np.ndarray:
+        return self.reason == KEPT
+
+
+class Filter(ABC):
+    """Base of every filter.
+
+    A subclass declares its name, the closed list of its reasons (code -> what it means, most severe first), its scores
+    (name -> Arrow type) and its Options, and implements ``judge``. Construction is where models and rules are loaded:
+    it happens once a worker, and raises ConfigError when something is missing.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    reasons: ClassVar[Mapping[str, str]]
+    scores: ClassVar[Mapping[str, pa.DataType]] = {}
+    Options: ClassVar[type[Options]] = Options
+
+    def __init__(self, options: Any = None) -> None:
+        self.options = self.Options() if options is None else options
+
+    @abstractmethod
+    def judge(self, batch: Batch) -> Judgement:
+        """Verdict, scores, evidence and edits for each record of the batch."""
+
+    @classmethod
+    def assets(cls, options: Any) -> Mapping[str, str]:
+        """Models and rule packs the verdicts depend on: name -> sha256. Cheap: no model is loaded for it."""
+        return {}
+
+    def reason_index(self, code: str) -> int:
+        return list(self.reasons).index(code)

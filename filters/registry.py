@@ -1,0 +1,41 @@
+"""Names of filters and where they live. A filter is imported only when a recipe asks for it.
+
+Other packages add theirs through the entry-point group ``corpusmill.filters``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from importlib import import_module
+from importlib.metadata import entry_points
+
+from filters.contract import ConfigError, Filter
+
+BUILT_IN = {
+    "structure": "filters.structure:StructureFilter",
+    "repetition": "filters.repetition:RepetitionFilter",
+    "language": "filters.language:LanguageFilter",
+    "narrative": "filters.narrative:NarrativeFilter",
+    "pii": "filters.pii:PiiFilter",
+    "datatrove": "filters.datatrove:DatatroveFilter",
+}
+ENTRY_POINTS = "corpusmill.filters"
+
+
+def names() -> list[str]:
+    """Every filter there is, ours first."""
+    return [*BUILT_IN, *(e.name for e in entry_points(group=ENTRY_POINTS) if e.name not in BUILT_IN)]
+
+
+def load(name: str) -> type[Filter]:
+    """The class of a filter. Raises ConfigError with the nearest name when there is none."""
+    target = BUILT_IN.get(name)
+    if target is None:
+        found = [e for e in entry_points(group=ENTRY_POINTS) if e.name == name]
+        if not found:
+            close = difflib.get_close_matches(name, names(), n=1)
+            hint = f" (did you mean {close[0]!r}?)" if close else ""
+            raise ConfigError(f"no filter {name!r}{hint}; there are {', '.join(names())}")
+        target = found[0].value
+    module, _, attribute = target.partition(":")
+    return getattr(import_module(module), attribute)

@@ -1,0 +1,151 @@
+"""Many patterns at once over many segments, with hyperscan, straight on Arrow's buffers.
+
+Scanning a buffer in one call is several times faster than calling once a text, but knows nothing of where one text ends
+and the next begins. So there are two passes: a loose one over whole stretches of buffer, in which assertions about
+neighbouring characters are left out so that it can only find too much; and an exact one over the few segments it names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import hyperscan
+import numpy as np
+
+from filters.batch import Segments
+from filters.contract import ConfigError
+
+GAP = 4096
+"""Bytes of unwanted text scanned anyway rather than starting another call; a call costs about as much."""
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """A rule's expression in hyperscan's PCRE subset. id appears in errors and evidence."""
+
+    id: str
+    expression: str
+    caseless: bool = True
+
+
+@dataclass(frozen=True)
+class Match:
+    """pattern: index into the set. start/end: bytes from the segment's start."""
+
+    pattern: int
+    segment: int
+    start: int
+    end: int
+
+
+class PatternSet:
+    """Compiled once a worker. Expressions see UTF-8 with Unicode classes; ``.`` does not match a newline."""
+
+    def __init__(self, patterns: Sequence[Pattern]) -> None:
+        self.patterns = tuple(patterns)
+        self._exact = _compile(self.patterns, loose=False)
+        self._loose = _compile(self.patterns, loose=True)
+
+    def candidates(self, segments: Segments, which: np.ndarray) -> np.ndarray:
+        """Indices, out of ``which``, of every segment that can hold a match (and some that do not)."""
+        found: list[np.ndarray] = []
+        for number in np.unique(segments.buffer[which]):
+            mine = which[segments.buffer[which] == number]
+            mine = mine[np.argsort(segments.start[mine], kind="stable")]
+            ends = np.array(_match_ends(self._loose, segments, mine), np.int64)
+            # A match that ends at byte e lies in the segment with start < e <= end, if it lies in one of ours at all.
+            at = np.searchsorted(segments.start[mine], ends, side="left") - 1
+            inside = (at >= 0) & (ends <= segments.end[mine[at]])
+            found.append(mine[np.unique(at[inside])])
+        return np.sort(np.concatenate(found)) if found else np.zeros(0, np.int64)
+
+    def matches(self, segments: Segments, which: np.ndarray) -> Iterator[Match]:
+        """Every match in the named segments, by segment, then pattern, then start; overlaps of one pattern merged."""
+        for segment in self.candidates(segments, which):
+            yield from self.matches_in(segments.bytes(segment), int(segment))
+
+    def matches_in(self, text: bytes, segment: int = -1) -> list[Match]:
+        """Matches in one text; of overlapping matches of one pattern, their union."""
+        spans: dict[int, list[list[int]]] = {}
+
+        def on_match(pattern: int, start: int, end: int, _flags: int, _context: object) -> None:
+            if start == end:
+                return
+            runs = spans.setdefault(pattern, [])
+            while runs and start <= runs[-1][0]:
+                runs.pop()
+            if runs and start < runs[-1][1]:
+                runs[-1][1] = max(runs[-1][1], end)
+            else:
+                runs.append([start, end])
+
+        self._exact.scan(text, match_event_handler=on_match)
+        return [Match(p, segment, start, end) for p in sorted(spans) for start, end in spans[p]]
+
+
+def _match_ends(database: hyperscan.Database, segments: Segments, ordered: np.ndarray) -> list[int]:
+    """Buffer offsets at which something matches, over stretches that cover the segments (one buffer, by start)."""
+    ends: list[int] = []
+    starts, stops = segments.start[ordered], segments.end[ordered]
+    cuts = np.flatnonzero(starts[1:] > np.maximum.accumulate(stops)[:-1] + GAP) + 1
+    buffer = segments.buffers[segments.buffer[ordered[0]]]
+    for run in np.split(np.arange(len(ordered)), cuts):
+        low, high = int(starts[run[0]]), int(stops[run].max())
+
+        def on_match(_id: int, _from: int, end: int, _flags: int, low: int) -> None:
+            ends.append(low + end)
+
+        database.scan(memoryview(buffer[low:high]), match_event_handler=on_match, context=low)
+    return ends
+
+
+def _compile(patterns: Sequence[Pattern], *, loose: bool) -> hyperscan.Database:
+    base = hyperscan.HS_FLAG_UTF8 | hyperscan.HS_FLAG_UCP
+    base |= hyperscan.HS_FLAG_PREFILTER if loose else hyperscan.HS_FLAG_SOM_LEFTMOST
+    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    expressions = [(_without_assertions(p.expression) if loose else p.expression).encode() for p in patterns]
+    flags = [base | (hyperscan.HS_FLAG_CASELESS if p.caseless else 0) for p in patterns]
+    try:
+        database.compile(expressions=expressions, ids=list(range(len(patterns))), elements=len(patterns), flags=flags)
+    except hyperscan.error as error:
+        raise ConfigError(_blame(patterns, base, error)) from None
+    return database
+
+
+def _blame(patterns: Sequence[Pattern], flags: int, error: Exception) -> str:
+    """Which pattern the compiler refused: it names none itself, so each is tried alone."""
+    for pattern in patterns:
+        try:
+            hyperscan.Database().compile(
+                expressions=[pattern.expression.encode()], ids=[0], elements=1, flags=[flags]
+            )
+        except hyperscan.error as own:
+            return f"pattern {pattern.id}: {own}"
+    return f"the patterns do not compile together: {error}"
+
+
+def _without_assertions(expression: str) -> str:
+    r"""The expression without ``\b``, ``\B``, ``\A``, ``\z``, ``^`` and ``$`` outside classes: it matches no less."""
+    out, i, in_class = [], 0, False
+    while i < len(expression):
+        two = expression[i : i + 2]
+        if two[0] == "\\":
+            if in_class or two not in (r"\b", r"\B", r"\A", r"\z", r"\Z"):
+                out.append(two)
+            i += 2
+            continue
+        if two[0] == "[" and not in_class:
+            in_class = True
+            # A bracket or caret right after the opening one is a member, not an end.
+            skip = 2 if two == "[^" else 1
+            skip += expression[i + skip : i + skip + 1] == "]"
+            out.append(expression[i : i + skip])
+            i += skip
+            continue
+        if two[0] == "]":
+            in_class = False
+        if in_class or two[0] not in "^$":
+            out.append(two[0])
+        i += 1
+    return "".join(out)

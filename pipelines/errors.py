@@ -1,0 +1,34 @@
+"""Failures a user can do something about. They print in one or two lines, without a traceback, and set the exit code.
+
+A message says what, where and what to do. It never holds record text.
+"""
+
+from __future__ import annotations
+
+DONE, USAGE, PARTIAL, GATE, LOCKED = 0, 2, 3, 4, 5
+
+
+class CorpusmillError(Exception):
+    """Base: something expected went wrong."""
+
+    exit_code = PARTIAL
+
+
+class UsageError(CorpusmillError):
+    """The command line or the recipe is wrong."""
+
+    exit_code = USAGE
+
+
+class ShardError(CorpusmillError):
+    """One shard cannot be read; the others go on."""
+
+
+class OutputError(CorpusmillError):
+    """The output cannot be written or is not what it should be."""
+
+
+class LockedError(CorpusmillError):
+    """Another run holds the output."""
+
+    exit_code = LOCKED

@@ -1,0 +1,232 @@
+"""Messages as Arrow structs: OpenAI, Nemotron v2/v3 and ShareGPT, laid out column by column."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from filters.batch import (
+    ASSISTANT,
+    CONTENT,
+    METADATA,
+    OTHER,
+    REASONING,
+    SYSTEM,
+    TOOL,
+    TOOL_CALL,
+    TOOL_RESULT,
+    USER,
+)
+from pipelines.schemas import inline
+from pipelines.schemas.arrays import is_list, is_null, is_string, list_offsets, list_values, text_of
+from pipelines.schemas.layout import Layout, codes
+from pipelines.schemas.recognise import CONTENT_FIELDS, ROLE_FIELDS
+
+ROLE_NAMES = {
+    "system": SYSTEM,
+    "developer": SYSTEM,
+    "user": USER,
+    "human": USER,
+    "assistant": ASSISTANT,
+    "gpt": ASSISTANT,
+    "model": ASSISTANT,
+    "bot": ASSISTANT,
+    "chatgpt": ASSISTANT,
+    "function_call": ASSISTANT,
+    "tool_call": ASSISTANT,
+    "tool": TOOL,
+    "function": TOOL,
+    "observation": TOOL,
+    "tool_response": TOOL,
+    "ipython": TOOL,
+}
+CALL_ROLES = ("function_call", "tool_call")
+REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")
+_NOT_TEXT = frozenset({"type", "id", "tool_call_id", "role", "from", "name", "finish_reason", "weight"})
+
+ORDER_REASONING, ORDER_CONTENT, ORDER_CALL, ORDER_REST = 0, 1, 2, 1 << 20
+
+
+def lay_out(layout: Layout, column: str, array: pa.Array) -> None:
+    """All turns and segments of a list<struct> column; turns count from 0 in each record."""
+    offsets = list_offsets(array)
+    record = np.repeat(np.arange(len(array)), np.diff(offsets))
+    turn = np.arange(len(record)) - offsets[:-1][record]
+    values = list_values(array)
+    fields = {values.type.field(i).name: values.field(i) for i in range(values.type.num_fields)}
+    role_name = fields[next(f for f in ROLE_FIELDS if f in fields)]
+    role = codes(role_name, ROLE_NAMES, OTHER)
+    content_field = next(f for f in CONTENT_FIELDS if f in fields)
+    content = fields[content_field]
+    path = (column, "[]")
+
+    layout.turns(record, turn, role, is_null(content) | is_null(values), role_name)
+    where = {"record": record, "turn": turn, "role": role}
+    ids = {
+        "names": _strings_or_nulls(fields.get("name"), len(values)),
+        "call_ids": _strings_or_nulls(fields.get("tool_call_id"), len(values)),
+    }
+    call_turn = pc.is_in(pc.utf8_lower(role_name.cast(pa.large_string())), pa.array(CALL_ROLES, pa.large_string()))
+    _content(layout, (*path, content_field), content, where, ids, call_turn.to_numpy(zero_copy_only=False))
+    done = {content_field}
+    for name in REASONING_FIELDS:
+        if name in fields and is_string(fields[name].type):
+            layout.strings((*path, name), fields[name], channel=REASONING, order=ORDER_REASONING, **where)
+            done.add(name)
+    for name in ("tool_calls", "function_call"):
+        if name in fields:
+            done |= {name} if _calls(layout, (*path, name), fields[name], where) else set()
+    for name, field in fields.items():
+        if name not in done | _NOT_TEXT:
+            other_text(layout, (*path, name), field, **where)
+
+
+def other_text(
+    layout: Layout, path: tuple[str, ...], array: pa.Array, record: np.ndarray, turn: np.ndarray, role: np.ndarray
+) -> None:
+    """Every string anywhere below as metadata: nobody's words for a filter of style, but scanned for personal data."""
+    if is_string(array.type):
+        layout.strings(path, array, record=record, turn=turn, role=role, channel=METADATA, order=ORDER_REST)
+    elif is_list(array.type):
+        at = np.repeat(np.arange(len(array)), np.diff(list_offsets(array)))
+        other_text(layout, (*path, "[]"), list_values(array), record[at], turn[at], role[at])
+    elif pa.types.is_struct(array.type):
+        for i in range(array.type.num_fields):
+            if (name := array.type.field(i).name) not in _NOT_TEXT:
+                other_text(layout, (*path, name), array.field(i), record, turn, role)
+
+
+def _content(
+    layout: Layout, path: tuple[str, ...], array: pa.Array, where: dict[str, Any], ids: dict[str, Any], call: np.ndarray
+) -> None:
+    if is_list(array.type) and pa.types.is_struct(array.type.value_type):
+        # Multi-part content: the text parts, in order; images and the like have none.
+        at = np.repeat(np.arange(len(array)), np.diff(list_offsets(array)))
+        parts = list_values(array)
+        if parts.type.get_field_index("text") >= 0 and is_string(parts.type.field("text").type):
+            where, ids = {k: v[at] for k, v in where.items()}, {k: v.take(pa.array(at)) for k, v in ids.items()}
+            _content(layout, (*path, "[]", "text"), parts.field("text"), where, ids, call[at])
+        return
+    if not is_string(array.type):
+        other_text(layout, path, array, **where)
+        return
+    text = text_of(array)
+    for piece in inline.pieces(text, where["role"] == ASSISTANT, call):
+        e = piece.element
+        role = where["role"][e]
+        channel = np.where((role == TOOL) & (piece.channel == CONTENT), TOOL_RESULT, piece.channel)
+        names = ids["names"].take(pa.array(e)) if piece.names is None else piece.names
+        layout.pieces(
+            path,
+            text,
+            e,
+            piece.start,
+            piece.end,
+            record=where["record"][e],
+            turn=where["turn"][e],
+            role=role,
+            channel=channel,
+            order=piece.order,
+            names=names,
+            call_ids=ids["call_ids"].take(pa.array(e)),
+        )
+
+
+def _calls(layout: Layout, path: tuple[str, ...], array: pa.Array, where: dict[str, np.ndarray]) -> bool:
+    """Tool calls in any of their shapes: list<struct{id, function{name, arguments}}>, flat, legacy, or a JSON string."""
+    if is_string(array.type):
+        return _json_calls(layout, path, array, where)
+    order = np.full(len(array), ORDER_CALL)
+    if is_list(array.type):
+        offsets = list_offsets(array)
+        at = np.repeat(np.arange(len(array)), np.diff(offsets))
+        where = {k: v[at] for k, v in where.items()}
+        order = ORDER_CALL + np.arange(len(at)) - offsets[:-1][at]
+        array, path = list_values(array), (*path, "[]")
+    if not pa.types.is_struct(array.type):
+        return False
+    length = len(array)
+    call_ids = _strings_or_nulls(_field(array, "id"), length)
+    present = ~is_null(array)
+    function = _field(array, "function")
+    if function is not None and pa.types.is_struct(function.type):
+        present &= ~is_null(function)
+        array, path = function, (*path, "function")
+    arguments = _field(array, "arguments")
+    if arguments is None:
+        return False
+    columns = {
+        **where,
+        "channel": TOOL_CALL,
+        "order": order,
+        "names": _strings_or_nulls(_field(array, "name"), length),
+        "call_ids": call_ids,
+    }
+    path = (*path, "arguments")
+    if is_string(arguments.type):
+        missing = present & is_null(arguments)
+        layout.strings(path, arguments, **columns)
+    else:
+        missing = np.zeros(length, bool)
+        json_values(layout, path, arguments, np.flatnonzero(present & ~is_null(arguments)), **columns)
+        missing = present & is_null(arguments)
+    # A call without arguments is still a call: an empty segment with its name.
+    rows = np.flatnonzero(missing)
+    if len(rows):
+        columns = {k: pick(v, rows) for k, v in columns.items()}
+        targets = [(int(r), ()) for r in rows]
+        layout.values(path, [""] * len(rows), targets, **columns)
+    return True
+
+
+def json_values(layout: Layout, path: tuple[str, ...], array: pa.Array, rows: np.ndarray, **columns: Any) -> None:
+    """Structs, maps or lists as JSON text, without the nulls that Arrow pads structs with."""
+    if not len(rows):
+        return
+    texts = [to_json(value) for value in array.take(pa.array(rows)).to_pylist()]
+    columns = {k: pick(v, rows) for k, v in columns.items()}
+    layout.values(path, texts, [(int(r), ()) for r in rows], **columns)
+
+
+def to_json(value: Any) -> str:
+    return json.dumps(without_nulls(value), ensure_ascii=False, default=str)
+
+
+def without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: without_nulls(v) for k, v in value.items() if v is not None}
+    return [without_nulls(v) for v in value] if isinstance(value, list) else value
+
+
+def _json_calls(layout: Layout, path: tuple[str, ...], array: pa.Array, where: dict[str, np.ndarray]) -> bool:
+    """A JSON list of calls in a string: each call's arguments are a byte range of it, where it parses."""
+    text = text_of(array)
+    rows = np.flatnonzero((text.ends - text.starts) > 2)
+    for piece in inline.call_pieces(text, rows):
+        e = piece.element
+        columns = {k: v[e] for k, v in where.items()}
+        layout.pieces(
+            path, text, e, piece.start, piece.end, channel=piece.channel, order=piece.order, names=piece.names, **columns
+        )
+    return True
+
+
+def pick(value: Any, rows: np.ndarray) -> Any:
+    if isinstance(value, np.ndarray):
+        return value[rows]
+    return value.take(pa.array(rows)) if isinstance(value, pa.Array) else value
+
+
+def _field(array: pa.Array, name: str) -> pa.Array | None:
+    at = array.type.get_field_index(name)
+    return array.field(at) if at >= 0 else None
+
+
+def _strings_or_nulls(array: pa.Array | None, length: int) -> pa.Array:
+    if array is None or not (is_string(array.type) or pa.types.is_integer(array.type)):
+        return pa.nulls(length, pa.string())
+    return array.cast(pa.string())

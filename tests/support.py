@@ -1,0 +1,36 @@
+"""What several tests need: real data where it is, and batches from a few rows."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from filters.batch import Batch
+from pipelines.schemas.read import read
+from pipelines.schemas.recognise import recognise
+
+ROOT = Path(__file__).resolve().parent.parent
+REAL = Path(os.environ.get("CORPUSMILL_REAL_DATA", ROOT.parent / "shared" / "data"))
+
+
+def real(name: str) -> list[Path]:
+    """Shards of one real set; skips the test where the sets are not there (they are not part of the repository)."""
+    paths = sorted((REAL / name).glob("*.parquet"))
+    if not paths:
+        pytest.skip(f"the real set {name!r} is not here; set CORPUSMILL_REAL_DATA to a folder that has it")
+    return paths
+
+
+def batch_of(rows: pa.Table | pa.RecordBatch | list[dict], **options) -> Batch:
+    """Lay rows out as a run would: a table, or dicts that Arrow can infer a schema from."""
+    table = pa.Table.from_pylist(rows) if isinstance(rows, list) else pa.table(rows)
+    batch = table.combine_chunks().to_batches()[0]
+    return read(batch, recognise(batch.schema), max_record_bytes=options.pop("max_record_bytes", 1 << 30)).batch
+
+
+def real_batch(path: Path) -> Batch:
+    return batch_of(pq.read_table(path))
