@@ -17,9 +17,10 @@ BUILT_IN = {
     "language": "filters.language:LanguageFilter",
     "narrative": "filters.narrative:NarrativeFilter",
     "pii": "filters.pii:PiiFilter",
-    "datatrove": "filters.datatrove:DatatroveFilter",
 }
 ENTRY_POINTS = "corpusmill.filters"
+DATATROVE = "datatrove."
+"""``datatrove.GopherQualityFilter`` names one of datatrove's own."""
 
 
 def names() -> list[str]:
@@ -29,6 +30,8 @@ def names() -> list[str]:
 
 def load(name: str) -> type[Filter]:
     """The class of a filter. Raises ConfigError with the nearest name when there is none."""
+    if name.startswith(DATATROVE):
+        return import_module("filters.datatrove").wrapped(name)
     target = BUILT_IN.get(name)
     if target is None:
         found = [e for e in entry_points(group=ENTRY_POINTS) if e.name == name]

@@ -117,9 +117,7 @@ def _blame(patterns: Sequence[Pattern], flags: int, error: Exception) -> str:
     """Which pattern the compiler refused: it names none itself, so each is tried alone."""
     for pattern in patterns:
         try:
-            hyperscan.Database().compile(
-                expressions=[pattern.expression.encode()], ids=[0], elements=1, flags=[flags]
-            )
+            hyperscan.Database().compile(expressions=[pattern.expression.encode()], ids=[0], elements=1, flags=[flags])
         except hyperscan.error as own:
             return f"pattern {pattern.id}: {own}"
     return f"the patterns do not compile together: {error}"

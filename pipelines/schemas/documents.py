@@ -25,7 +25,9 @@ from pipelines.schemas.messages import (
 )
 from pipelines.schemas.recognise import CONTENT_FIELDS, ROLE_FIELDS
 
-_SKIPPED = frozenset({"role", "from", "type", "id", "tool_call_id", "name", "weight", *CONTENT_FIELDS, *REASONING_FIELDS})
+_SKIPPED = frozenset(
+    {"role", "from", "type", "id", "tool_call_id", "name", "weight", *CONTENT_FIELDS, *REASONING_FIELDS}
+)
 
 
 def lay_out(layout: Layout, column: str, array: pa.Array) -> None:

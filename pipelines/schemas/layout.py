@@ -37,6 +37,7 @@ class Layout:
 
     records: int
     leaves: list[Leaf] = field(default_factory=list)
+    texts: list[Text] = field(default_factory=list)
     unreadable: list[tuple[int, str]] = field(default_factory=list)
     _buffers: list[np.ndarray] = field(default_factory=list)
     _parts: list[dict[str, Any]] = field(default_factory=list)
@@ -86,6 +87,7 @@ class Layout:
         """Parts of elements of one string array, as byte ranges of its data. order sorts within the turn."""
         n = len(element)
         self.leaves.append(Leaf(path, targets))
+        self.texts.append(text)
         self._buffers.append(text.data)
         self._parts.append(
             {

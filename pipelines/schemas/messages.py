@@ -210,7 +210,15 @@ def _json_calls(layout: Layout, path: tuple[str, ...], array: pa.Array, where: d
         e = piece.element
         columns = {k: v[e] for k, v in where.items()}
         layout.pieces(
-            path, text, e, piece.start, piece.end, channel=piece.channel, order=piece.order, names=piece.names, **columns
+            path,
+            text,
+            e,
+            piece.start,
+            piece.end,
+            channel=piece.channel,
+            order=piece.order,
+            names=piece.names,
+            **columns,
         )
     return True
 

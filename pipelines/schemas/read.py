@@ -10,20 +10,12 @@ import numpy as np
 import pyarrow as pa
 
 from filters.batch import Batch
+from filters.reading import ReadFilter
 from pipelines.schemas import columns, documents, messages
-from pipelines.schemas.arrays import compact, is_string
+from pipelines.schemas.arrays import Text, compact, is_string
 from pipelines.schemas.layout import Layout, Leaf
 from pipelines.schemas.recognise import Columns
 from pipelines.schemas.utf8 import valid_columns
-
-UNREADABLE = {
-    "json_invalid": "the line is not a JSON object (JSONL input)",
-    "invalid_utf8": "a text holds bytes that are not UTF-8",
-    "lone_surrogate": "a JSON text holds half of a surrogate pair, which no Unicode text can",
-    "messages_not_json": "the messages are a string that is not a JSON list of messages",
-    "record_too_large": "the record's text is larger than input.max_record_bytes",
-}
-"""Reason codes of records that reading itself refuses; they are rejected by ``read``."""
 
 _SHORT_ID = re.compile(r"[A-Za-z0-9_.:/\-]{1,128}")
 _LONG_NUMBER = re.compile(r"\d{9,}")
@@ -31,13 +23,16 @@ _LONG_NUMBER = re.compile(r"\d{9,}")
 
 @dataclass(frozen=True)
 class Read:
-    """batch: what filters see. rows: the columns as read, offsets normalised, for writing. leaves: homes of segments."""
+    """batch: what filters see. leaves and texts: the homes of its segments, by ``Segments.leaf``, and their strings."""
 
     batch: Batch
     leaves: tuple[Leaf, ...]
+    texts: tuple[Text, ...]
 
 
-def read(rows: pa.RecordBatch, schema: Columns, *, max_record_bytes: int, problems: dict[int, str] | None = None) -> Read:
+def read(
+    rows: pa.RecordBatch, schema: Columns, *, max_record_bytes: int, problems: dict[int, str] | None = None
+) -> Read:
     """Lay a record batch out. problems: row -> reason, for rows the file reader already found to be broken."""
     mapping = dict(schema.mapping)
     textual = _text_columns(schema)
@@ -69,7 +64,7 @@ def read(rows: pa.RecordBatch, schema: Columns, *, max_record_bytes: int, proble
     facts = {name: rows.column(mapping[name]) for name in mapping if name in _FACTS}
     batch = Batch(rows, pa.nulls(0), laid, segments, facts, tuple(_first_reason(layout.unreadable)))
     ids = _ids(batch, rows.column(mapping["id"]) if "id" in mapping else None)
-    return Read(Batch(rows, ids, laid, segments, facts, batch.unreadable), tuple(layout.leaves))
+    return Read(Batch(rows, ids, laid, segments, facts, batch.unreadable), tuple(layout.leaves), tuple(layout.texts))
 
 
 _FACTS = ("license", "generator", "language", "finish_reason")
@@ -81,8 +76,8 @@ def _text_columns(schema: Columns) -> set[str]:
 
 
 def _first_reason(found: list[tuple[int, str]]) -> list[tuple[int, str]]:
-    """One reason a record, in the order of UNREADABLE."""
-    order = list(UNREADABLE)
+    """One reason a record, the most severe."""
+    order = list(ReadFilter.reasons)
     best: dict[int, str] = {}
     for record, reason in sorted(found, key=lambda f: order.index(f[1])):
         best.setdefault(record, reason)

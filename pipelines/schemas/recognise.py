@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 
 import msgspec
 import pyarrow as pa
 
 from pipelines.errors import ShardError, UsageError
+from pipelines.names import nearest
 from pipelines.schemas.arrays import is_list, is_list_of_struct, is_string
 
 STANDARD = {
@@ -125,20 +125,17 @@ def _given(schema: pa.Schema, given: Mapping[str, str]) -> dict[str, str]:
         if name not in STANDARD:
             raise UsageError(f"input.columns: no standard name {name!r}{nearest(name, STANDARD)}")
         if column not in schema.names:
-            raise ShardError(f"no column {column!r}{nearest(column, schema.names)}; there are {', '.join(schema.names)}")
+            raise ShardError(
+                f"no column {column!r}{nearest(column, schema.names)}; there are {', '.join(schema.names)}"
+            )
     for name in ("system", "prompt", "input", "reasoning", "response", "text"):
         if name in given and not is_string(schema.field(given[name]).type):
-            raise ShardError(f"column {given[name]!r} is mapped to {name} but is {_short(schema.field(given[name]).type)}")
-    if "messages" in given and not (
-        _is_messages(kind := schema.field(given["messages"]).type) or is_string(kind)
-    ):
+            raise ShardError(
+                f"column {given[name]!r} is mapped to {name} but is {_short(schema.field(given[name]).type)}"
+            )
+    if "messages" in given and not (_is_messages(kind := schema.field(given["messages"]).type) or is_string(kind)):
         raise ShardError(f"column {given['messages']!r} is mapped to messages but is {_short(kind)}")
     return dict(given)
-
-
-def nearest(name: str, names: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(names), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def _name(schema: pa.Schema, mapping: Mapping[str, str]) -> str:

@@ -1,0 +1,165 @@
+"""The command. Each subcommand imports what it needs when it runs, so that help and plan are there at once."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipelines.errors import PARTIAL, USAGE, CorpusmillError
+
+EXIT_CODES = "exit codes: 0 done; 2 wrong usage or recipe; 3 some work failed, the rest is published; 5 output locked"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse, run, and turn expected failures into one line and an exit code."""
+    args = _parser().parse_args(argv)
+    try:
+        _check_packages()
+        return args.run(args)
+    except CorpusmillError as error:
+        print(f"corpusmill: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("corpusmill: interrupted; the same command goes on where this one stopped", file=sys.stderr)
+        return PARTIAL
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; do not fail again when Python flushes it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _check_packages() -> None:
+    """Both import packages must be ours: a PYTHONPATH with a ``filters`` of its own would take its place."""
+    import filters
+    import pipelines
+
+    homes = {Path(p.__file__ or "").resolve().parent.parent for p in (filters, pipelines)}
+    if len(homes) != 1:
+        error = CorpusmillError(
+            f"another package called filters is in the way ({filters.__file__}): take its folder off PYTHONPATH"
+        )
+        error.exit_code = USAGE
+        raise error
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="corpusmill",
+        description="Turns raw chat, tool-call and reasoning data into a corpus you can fine-tune on and answer for.",
+        epilog=EXIT_CODES,
+    )
+    parser.add_argument("--version", action="version", version=_version())
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    p = _command(commands, "run", "curate a dataset", "corpusmill run default --input shards/ --output curated/", _run)
+    _recipe_arguments(p)
+    p.add_argument("--executor", choices=["local"], default="local", help="where the work is carried (default: local)")
+    p.add_argument(
+        "--workers", type=_positive, default=os.cpu_count() or 1, metavar="N", help="processes (default: all cores)"
+    )
+
+    p = _command(
+        commands, "plan", "what a run would do, and do nothing", "corpusmill plan default --input shards/", _plan
+    )
+    _recipe_arguments(p)
+
+    p = _command(
+        commands, "explain", "why one record is kept or not, spans shown",
+        "corpusmill explain default shards/a.parquet:12", _explain,
+    )  # fmt: skip
+    _recipe_arguments(p)
+    p.add_argument("record", metavar="RECORD_ID|FILE:ROW", help="an id, or a file and a row counted from 0")
+
+    p = _command(commands, "verify", "the manifest against the files", "corpusmill verify curated/", _verify)
+    p.add_argument("out", metavar="OUT", type=Path)
+
+    p = _command(
+        commands, "filters", "what there is, with options and reason codes", "corpusmill filters repetition", _filters
+    )
+    p.add_argument("name", metavar="NAME", nargs="?")
+    return parser
+
+
+def _command(commands, name: str, help_: str, example: str, run) -> argparse.ArgumentParser:  # type: ignore[no-untyped-def]
+    parser = commands.add_parser(name, help=help_, description=help_.capitalize() + ".", epilog=f"example: {example}")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _recipe_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("recipe", metavar="RECIPE", help="a recipe file, or the name of a shipped one (default)")
+    parser.add_argument("--input", metavar="PATH", help="a folder, a file or a glob; instead of the recipe's")
+    parser.add_argument("--output", metavar="OUT", help="the dataset's folder; instead of the recipe's")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="filter.option=value, as often as needed"
+    )
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return f"corpusmill {version('corpusmill')}"
+
+
+def _load(args: argparse.Namespace):  # type: ignore[no-untyped-def]
+    import msgspec
+
+    from pipelines import recipe
+
+    loaded = recipe.load(args.recipe, args.set)
+    given = {"input": args.input, "output": args.output}
+    sections = {k: msgspec.structs.replace(getattr(loaded, k), path=v) for k, v in given.items() if v is not None}
+    return recipe.Recipe(**{**{k: getattr(loaded, k) for k in loaded.__dataclass_fields__}, **sections})
+
+
+def _run(args: argparse.Namespace) -> int:
+    from pipelines.cli.show import result
+    from pipelines.run import run
+
+    done = run(_load(args), args.workers)
+    print(result(done))
+    for shard, why in sorted(done.failed.items()):
+        print(f"corpusmill: {shard} is not in the dataset: {why}", file=sys.stderr)
+    return done.exit_code
+
+
+def _plan(args: argparse.Namespace) -> int:
+    from pipelines.cli.show import plan
+
+    print(plan(_load(args)))
+    return 0
+
+
+def _explain(args: argparse.Namespace) -> int:
+    from pipelines.cli.explain import explain
+
+    print(explain(_load(args), args.record))
+    return 0
+
+
+def _verify(args: argparse.Namespace) -> int:
+    from pipelines.verify import verify
+
+    problems = verify(args.out)
+    for problem in problems:
+        print(f"corpusmill: {problem}", file=sys.stderr)
+    if not problems:
+        print(f"{args.out}: every file is as the manifest says")
+    return PARTIAL if problems else 0
+
+
+def _filters(args: argparse.Namespace) -> int:
+    from pipelines.cli.show import one_filter, these_filters
+
+    print(one_filter(args.name) if args.name else these_filters())
+    return 0

@@ -1,0 +1,127 @@
+"""Results, plans and filters as text for a terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import msgspec
+
+from filters import registry
+from filters.contract import ConfigError, Filter
+from filters.reading import ReadFilter
+from pipelines.errors import UsageError
+from pipelines.recipe import Recipe
+from pipelines.run import Result
+
+
+def result(done: Result) -> str:
+    """The funnel, and where things are."""
+    told = done.manifest
+    records = told["records"]
+    lines = [
+        f"{told['name']}: {records['kept']:,} of {records['read']:,} records kept"
+        + ("" if done.did else "  (nothing to do: everything was done already)"),
+        "",
+    ]
+    left = records["read"]
+    width = max(len(f["name"]) for f in told["filters"])
+    lines.append(f"  {'read':<{width}}  {left:>12,}")
+    for f in told["filters"]:
+        if f["name"] == "read" and not f["rejected_first"]:
+            continue
+        left -= f["rejected_first"]
+        reasons = sorted(f["reasons"].items(), key=lambda e: -e[1]["first"])[:3]
+        shown = ", ".join(f"{code} {n['first']:,}" for code, n in reasons if n["first"])
+        edits = ", ".join(f"{label} {n:,}" for label, n in sorted(f["edits"].items(), key=lambda e: -e[1])[:4])
+        note = shown + (f"{'; ' if shown else ''}replaced {edits}" if edits else "")
+        lines.append(f"  {f['name']:<{width}}  {left:>12,}  -{f['rejected_first']:<8,} {note}".rstrip())
+    lines += [
+        "",
+        f"  data      {done.out / 'data'}",
+        f"  manifest  {done.out / 'manifest.json'}",
+        f"  report    {done.out / 'report.html'}",
+    ]
+    return "\n".join(lines)
+
+
+def plan(recipe: Recipe) -> str:
+    """Shards, schemas and work; nothing is written."""
+    from pipelines import shards
+    from pipelines.ledger import STATE, Ledger
+    from pipelines.run import plan_of
+
+    found = shards.find(recipe.input.path)
+    out = Path(recipe.output.path).absolute() if recipe.output.path else None
+    ledger = Ledger(out) if out and (out / STATE).is_dir() else None
+    made = plan_of(recipe, found, ledger)
+    todo = [u for u in made.units if ledger is None or ledger.receipt(u.key) is None]
+    lines = [f"recipe {recipe.name} ({recipe.fingerprint()[:12]})"]
+    lines += [f"  {s.name:<14} {_options(s.options)}".rstrip() for s in recipe.stages]
+    lines.append(f"input {recipe.input.path}: {len(found)} shards, {sum(s.size for s in found) / 1e6:,.1f} MB")
+    for schema, names in made.schemas():
+        columns = next(p.columns for p in made.shards if p.shard.name == names[0])
+        told = ", ".join(f"{standard} = {column}" for standard, column in columns.mapping.items())
+        lines.append(f"  {columns.name}: {len(names)} shards ({names[0]}{', …' if len(names) > 1 else ''}); {told}")
+        if columns.metadata:
+            lines.append(f"    other text, scanned for personal data only: {', '.join(columns.metadata)}")
+        unused = [n for n in schema.names if n not in columns.metadata and n not in columns.mapping.values()]
+        if unused:
+            lines.append(f"    carried along: {', '.join(unused)}")
+    if len(made.schemas()) > 1:
+        lines.append("  note: shards differ in schema; load_dataset will offer one configuration for each")
+    lines += [f"  cannot be read: {name}: {why}" for name, why in made.failed.items()]
+    rows = sum(u.part.rows for u in todo)
+    lines.append(f"work: {len(todo)} of {len(made.units)} units to do, {rows:,} records")
+    lines.append(f"output {out}" if out else "output: none given (--output)")
+    return "\n".join(lines)
+
+
+def these_filters() -> str:
+    rows = [("read", ReadFilter)] + [(n, registry.load(n)) for n in registry.names()]
+    return "\n".join(f"{name:<12} {filter_.summary}" for name, filter_ in rows)
+
+
+def one_filter(name: str) -> str:
+    """Options with defaults, reasons and scores of a filter."""
+    try:
+        found = ReadFilter if name == "read" else registry.load(name)
+    except ConfigError as error:
+        raise UsageError(str(error)) from None
+    lines = [f"{name}: {found.summary}", "", "options"]
+    lines += [f"  {n} = {default}\n      {told}" for n, _, default, told in option_rows(found)] or ["  none"]
+    lines += ["", "reasons, the most severe first", *(f"  {c}\n      {m}" for c, m in found.reasons.items())]
+    lines += ["", "scores", *(f"  {n} ({t})" for n, t in found.scores.items())]
+    return "\n".join(lines)
+
+
+def option_rows(found: type[Filter]) -> list[tuple[str, str, str, str]]:
+    """(name, type, default as YAML-like text, description) of each option."""
+    return struct_rows(found.Options)
+
+
+def struct_rows(kind: type[Any]) -> list[tuple[str, str, str, str]]:
+    hints = get_type_hints(kind, include_extras=True)
+    rows = []
+    for field in msgspec.structs.fields(kind):
+        annotation = hints[field.name]
+        metas = [a for a in get_args(annotation) if isinstance(a, msgspec.Meta)]
+        told = " ".join(m.description for m in metas if m.description)
+        base = get_args(annotation)[0] if metas else annotation
+        default = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()  # type: ignore[operator]
+        rows.append((field.name, _type(base), _yaml(default), told))
+    return rows
+
+
+def _type(annotation: Any) -> str:
+    return getattr(annotation, "__name__", str(annotation)) if not get_args(annotation) else str(annotation)
+
+
+def _yaml(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _options(options: Any) -> str:
+    defaults = type(options)()
+    changed = {n: getattr(options, n) for n in options.__struct_fields__ if getattr(options, n) != getattr(defaults, n)}
+    return ", ".join(f"{n}={_yaml(v)}" for n, v in changed.items())

@@ -1,0 +1,90 @@
+"""Carrying units on datatrove's executors, without trusting that they were carried: the ledger says what is done."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+from datatrove.executor.local import LocalPipelineExecutor
+from datatrove.pipeline.base import PipelineStep
+from datatrove.utils.logging import logger
+
+RANKS_A_WORKER = 8
+"""More ranks than workers, so that one slow shard does not leave a worker idle at the end."""
+
+ATTEMPTS = 3
+"""A worker that is killed (out of memory, say) takes its pool along; the ranks it had not finished are tried again."""
+
+
+class LocalExecutor(LocalPipelineExecutor):
+    """datatrove's local executor with a pool that notices a killed worker, and no console log of its own."""
+
+    def run(self) -> None:  # type: ignore[override]
+        """Every rank once; ranks lost with a worker up to ATTEMPTS times. What is then missing, the ledger tells."""
+        logger.remove()
+        self.save_executor_as_json()
+        if self.workers == 1:
+            for rank in range(self.tasks):
+                self._run_for_rank(rank, local_rank=1)
+            return
+        waiting = list(range(self.tasks))
+        for _ in range(ATTEMPTS):
+            waiting = self._pool(waiting)
+            if not waiting:
+                return
+
+    def _pool(self, ranks: Sequence[int]) -> list[int]:
+        """Run ranks in worker processes; returns those that a broken pool lost."""
+        # A process that is started with -c puts the working directory first on its path; ours may hold other packages
+        # called filters or pipelines.
+        os.environ["PYTHONSAFEPATH"] = "1"
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["pipelines.worker"])
+        logs = str(self.logging_dir.path)
+        done: set[int] = set()
+        with ProcessPoolExecutor(self.workers, mp_context=context, initializer=_die_with_parent) as pool:
+            futures = {pool.submit(_run_rank, self.pipeline, r, self.tasks, logs): r for r in ranks}
+            try:
+                for future in as_completed(futures):
+                    future.result()
+                    done.add(futures[future])
+            except BrokenProcessPool:
+                pass
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                for process in list(getattr(pool, "_processes", {}).values()):
+                    process.terminate()
+                raise
+        return [r for r in ranks if r not in done]
+
+
+def execute(steps: list[PipelineStep], units: int, workers: int, logs: Path) -> None:
+    """Run the steps over so many units with so many local processes."""
+    shutil.rmtree(logs, ignore_errors=True)
+    tasks = min(units, 1 if workers == 1 else workers * RANKS_A_WORKER)
+    LocalExecutor(steps, tasks=tasks, workers=min(workers, tasks), logging_dir=str(logs), skip_completed=False).run()
+
+
+def _run_rank(steps: list[PipelineStep], rank: int, tasks: int, logs: str) -> None:
+    logger.remove()
+    executor = LocalPipelineExecutor(steps, tasks=tasks, workers=1, logging_dir=logs, skip_completed=False)
+    executor._run_for_rank(rank, local_rank=1)
+
+
+def _die_with_parent() -> None:
+    """A worker whose run was killed must not go on writing beside the next run."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

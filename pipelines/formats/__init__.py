@@ -1,0 +1,49 @@
+"""File formats: what a shard's Arrow schema is, how its work is cut, and its rows as record batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import pyarrow as pa
+
+from pipelines.shards import Shard
+
+
+@dataclass(frozen=True)
+class Part:
+    """A run of a shard's row groups (a JSONL shard is one part). first_row counts from 0 in the shard.
+
+    rows is -1 where only reading tells.
+    """
+
+    first_group: int
+    groups: int
+    first_row: int
+    rows: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Consecutive rows; problems: row in the batch -> reason, for lines that are not records."""
+
+    batch: pa.RecordBatch
+    problems: dict[int, str]
+
+
+class Format(Protocol):
+    """What a module of this package offers. All raise ShardError, without record text, when the file is broken."""
+
+    def schema(self, path: str) -> pa.Schema: ...
+
+    def parts(self, path: str, unit_bytes: int) -> list[Part]: ...
+
+    def rows(self, path: str, part: Part, schema: pa.Schema, batch_bytes: int) -> Iterator[Rows]: ...
+
+
+def of(shard: Shard) -> Format:
+    from pipelines.formats import jsonl, parquet
+
+    return {"parquet": parquet, "jsonl": jsonl}[shard.kind]  # type: ignore[return-value]

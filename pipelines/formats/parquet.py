@@ -1,0 +1,83 @@
+"""Parquet shards, read row group by row group in batches of bounded bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.errors import ShardError
+from pipelines.formats import Part, Rows
+
+PROBE_ROWS = 32
+"""Rows read first to learn how large they are in Arrow: dictionary pages can make a row group look tiny."""
+
+MAX_ROWS = 1 << 16
+
+
+def schema(path: str) -> pa.Schema:
+    with _opened(path) as file:
+        return file.schema_arrow
+
+
+def parts(path: str, unit_bytes: int) -> list[Part]:
+    """Runs of row groups of about ``unit_bytes`` uncompressed bytes; a file without rows is one empty part."""
+    found: list[Part] = []
+    with _opened(path) as file:
+        meta = file.metadata
+        first = row = rows = size = 0
+        for g in range(meta.num_row_groups):
+            group = meta.row_group(g)
+            if g > first and size + group.total_byte_size > unit_bytes:
+                found.append(Part(first, g - first, row, rows, size))
+                first, row, rows, size = g, row + rows, 0, 0
+            rows += group.num_rows
+            size += group.total_byte_size
+        found.append(Part(first, meta.num_row_groups - first, row, rows, size))
+    return found
+
+
+def rows(path: str, part: Part, schema: pa.Schema, batch_bytes: int) -> Iterator[Rows]:
+    """The part's rows in order. Memory is bounded by the batch, not by the row group: pages are decoded as they come."""
+    with _opened(path) as file:
+        if file.schema_arrow != schema:
+            raise ShardError("its schema is not the one it was planned with: it changed while the run was under way")
+        for group in range(part.first_group, part.first_group + part.groups):
+            for batch in _batches(file, group, batch_bytes):
+                yield Rows(pa.RecordBatch.from_arrays(batch.columns, schema=schema), {})
+
+
+def _batches(file: pq.ParquetFile, group: int, batch_bytes: int) -> Iterator[pa.RecordBatch]:
+    meta = file.metadata.row_group(group)
+    if not meta.num_rows:
+        return
+    probe = next(file.iter_batches(PROBE_ROWS, row_groups=[group], use_threads=False))
+    a_row = max(probe.nbytes / probe.num_rows, meta.total_byte_size / meta.num_rows, 1)
+    size = int(min(MAX_ROWS, max(1, batch_bytes // a_row)))
+    for batch in file.iter_batches(size, row_groups=[group], use_threads=False):
+        yield from _split(batch, batch_bytes)
+
+
+def _split(batch: pa.RecordBatch, batch_bytes: int) -> Iterator[pa.RecordBatch]:
+    """Halves, while a batch is far over its size: rows of a group can differ a thousandfold."""
+    if batch.num_rows <= 1 or batch.nbytes <= 4 * batch_bytes:
+        yield batch
+        return
+    half = batch.num_rows // 2
+    yield from _split(batch.slice(0, half), batch_bytes)
+    yield from _split(batch.slice(half), batch_bytes)
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[pq.ParquetFile]:
+    try:
+        with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
+            yield file
+    except FileNotFoundError:
+        raise ShardError("it is not there any more") from None
+    except (OSError, pa.ArrowException, ValueError) as error:
+        # Arrow's messages speak of pages and offsets, never of values.
+        told = " ".join(str(error).split())[:200]
+        raise ShardError(f"not readable as Parquet ({told}): replace or remove the file") from None

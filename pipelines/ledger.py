@@ -1,0 +1,142 @@
+"""What is done: one folder a finished unit, under ``OUT/.corpusmill``, with its files and its receipt.
+
+**A unit's folder appears in one rename, after every file in it and its receipt are on the disk; before that, nothing of it
+is there.** Whoever is killed leaves a staging folder that nobody looks at.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import socket
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pipelines.errors import LockedError, UsageError
+
+STATE = ".corpusmill"
+OURS = frozenset({STATE, "data", "rejected", "annotations", "manifest.json", "run.json", "report.html", "README.md"})
+
+
+class Ledger:
+    """The state of one output folder."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self.root = out / STATE
+
+    def prepare(self) -> None:
+        """Make the folders. Raises UsageError when the place holds something else or cannot be written."""
+        try:
+            if self.out.exists() and not self.out.is_dir():
+                raise UsageError(f"the output {self.out} is a file; give a folder")
+            if not self.root.is_dir() and self.out.is_dir() and (others := sorted(p.name for p in self.out.iterdir())):
+                raise UsageError(
+                    f"the output {self.out} already holds something else ({', '.join(others[:3])}): give an empty or new folder"
+                )
+            for name in ("units", "staging", "progress"):
+                (self.root / name).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"the output {self.out} cannot be written: {error.strerror}") from None
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the output for this process; released by the system when it ends, however it ends."""
+        try:
+            handle = (self.root / "lock").open("a+")
+        except OSError as error:
+            raise UsageError(f"the output {self.out} cannot be written: {error.strerror}") from None
+        with handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                handle.seek(0)
+                holder = handle.read().strip() or "another process"
+                raise LockedError(f"{self.out} is being written by {holder}; wait for it, or stop it") from None
+            handle.truncate(0)
+            handle.write(f"process {os.getpid()} on {socket.gethostname()}")
+            handle.flush()
+            yield
+
+    def unit(self, key: str) -> Path:
+        return self.root / "units" / key[:2] / key
+
+    def receipt(self, key: str) -> dict[str, Any] | None:
+        """A finished unit's receipt; None while it is not done."""
+        try:
+            return json.loads((self.unit(key) / "receipt.json").read_text("utf-8"))
+        except (OSError, ValueError):
+            return None
+
+    def stage(self, key: str) -> Path:
+        path = self.root / "staging" / f"{key}.{uuid.uuid4().hex}"
+        path.mkdir(parents=True)
+        return path
+
+    def commit(self, key: str, staged: Path, receipt: dict[str, Any]) -> None:
+        """The receipt last, then everything at once under the unit's key."""
+        write_synced(staged / "receipt.json", json.dumps(receipt, sort_keys=True).encode())
+        sync_folder(staged)
+        target = self.unit(key)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            staged.rename(target)
+        except OSError:
+            # Someone else finished the same unit, or a broken one stands there without a receipt.
+            if self.receipt(key) is None:
+                shutil.rmtree(target, ignore_errors=True)
+                staged.rename(target)
+            else:
+                shutil.rmtree(staged, ignore_errors=True)
+        sync_folder(target.parent)
+
+    def clear_staging(self) -> None:
+        for name in ("staging", "progress"):
+            shutil.rmtree(self.root / name, ignore_errors=True)
+            (self.root / name).mkdir(parents=True, exist_ok=True)
+
+    def prune(self, wanted: set[str]) -> None:
+        """Drop finished units that no published file comes from any more."""
+        for folder in (self.root / "units").glob("*/*"):
+            if folder.name not in wanted:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def load(self, name: str) -> dict[str, Any]:
+        """A small state file; empty when it is not there or torn."""
+        try:
+            return json.loads((self.root / name).read_text("utf-8"))
+        except (OSError, ValueError):
+            return {}
+
+    def save(self, name: str, value: dict[str, Any]) -> None:
+        replace(self.root / name, json.dumps(value, sort_keys=True).encode())
+
+
+def write_synced(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def replace(path: Path, data: bytes) -> None:
+    """The new content or the old one, never a part."""
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        write_synced(temporary, data)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sync_folder(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,121 @@
+"""The manifest: what a dataset is made of, from its receipts. Identical for identical datasets.
+
+When, where and by whom it was run stands in ``run.json``; nothing of that is here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from filters.reading import ReadFilter
+from pipelines.recipe import Recipe, software
+from pipelines.units import Plan
+
+VERSION = "corpusmill/manifest/1"
+SCHEMA_FILE = "manifest.schema.json"
+
+
+def json_schema() -> dict[str, Any]:
+    """The published JSON Schema of manifests."""
+    return json.loads(files("pipelines").joinpath(SCHEMA_FILE).read_text("utf-8"))
+
+
+def build(recipe: Recipe, plan: Plan, receipts: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """The manifest of a dataset from the receipts (by unit key) of the units that were finished."""
+    done = [receipts[u.key] for u in plan.units if u.key in receipts]
+    filters = _filters(recipe, done)
+    body = {
+        "manifest": VERSION,
+        "name": recipe.name,
+        "complete": not plan.failed and len(done) == len(plan.units),
+        "records": {
+            "read": sum(r["files"]["annotations"]["rows"] for r in done),
+            "kept": sum(r["files"]["data"]["rows"] for r in done),
+            "rejected": sum(r["files"]["rejected"]["rows"] for r in done),
+        },
+        "recipe": {"fingerprint": recipe.fingerprint(), "effective": recipe.effective()},
+        "software": software(),
+        "inputs": _inputs(plan, receipts),
+        "outputs": [
+            {"path": f"{kind}/{r['output']}", "shard": r["shard"], "unit": r["key"], **told}
+            for r in done
+            for kind, told in sorted(r["files"].items())
+        ],
+        "filters": filters,
+        "edits": _sum(f["edits"] for f in filters),
+        "tables": {name: _sum(r["tables"][name] for r in done) for name in ("languages", "licenses", "generators")},
+    }
+    return {**body, "digest": digest(body)}
+
+
+def digest(manifest: Mapping[str, Any]) -> str:
+    """sha256 over everything in a manifest but the digest itself, as canonical JSON."""
+    body = {k: v for k, v in manifest.items() if k != "digest"}
+    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def dump(manifest: Mapping[str, Any]) -> bytes:
+    return (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def load(out: Path) -> dict[str, Any]:
+    """Raises OSError or ValueError when there is none, or it is not JSON."""
+    return json.loads((out / "manifest.json").read_text("utf-8"))
+
+
+def _inputs(plan: Plan, receipts: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    told = []
+    for planned in plan.shards:
+        mine = [receipts.get(u.key) for u in planned.units]
+        entry: dict[str, Any] = {
+            "path": planned.shard.name,
+            "bytes": planned.shard.size,
+            "sha256": planned.sha256,
+            "format": planned.shard.kind,
+            "schema": planned.columns.name,
+            "columns": dict(planned.columns.mapping),
+            "scanned_as_metadata": list(planned.columns.metadata),
+            "rows": sum(r["files"]["annotations"]["rows"] for r in mine if r),
+            "status": "read" if all(mine) else "failed",
+        }
+        told.append(entry)
+    told += [{"path": name, "status": "failed", "why": why} for name, why in plan.failed.items()]
+    return sorted(told, key=lambda e: e["path"])
+
+
+def _filters(recipe: Recipe, done: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    assets = recipe.assets()
+    told = []
+    classes = {"read": ReadFilter, **{s.name: s.filter for s in recipe.stages}}
+    for name, filter_ in classes.items():
+        mine = [r["filters"][name] for r in done]
+        reasons, first = _sum(m["reasons"] for m in mine), _sum(m["first_reasons"] for m in mine)
+        told.append(
+            {
+                "name": name,
+                "rejected": sum(m["rejected"] for m in mine),
+                "rejected_first": sum(m["first"] for m in mine),
+                "reasons": {
+                    code: {"records": reasons[code], "first": first.get(code, 0)}
+                    for code in filter_.reasons
+                    if code in reasons
+                },
+                "edits": _sum(m["edits"] for m in mine),
+                "records_edited": sum(m["edited"] for m in mine),
+                "assets": assets.get(name, {}),
+            }
+        )
+    return told
+
+
+def _sum(counts: Any) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for each in counts:
+        total.update(each)
+    return dict(sorted(total.items()))

@@ -1,0 +1,114 @@
+"""What a person sees while a run works: bars on a terminal, JSON lines otherwise. Both on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+INTERVAL = 5.0
+"""Seconds between JSON lines; a terminal is redrawn ten times as often."""
+
+
+@dataclass
+class Done:
+    """Sums over all workers."""
+
+    records: int = 0
+    bytes: int = 0
+    units: int = 0
+
+
+def event(name: str, **fields: Any) -> None:
+    """One JSON line, when standard error is not a terminal."""
+    if not sys.stderr.isatty():
+        told = {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "event": name, **fields}
+        print(json.dumps(told), file=sys.stderr, flush=True)
+
+
+def done(folder: Path) -> Done:
+    """The workers' progress files, summed; half-written lines are left for the next look."""
+    total = Done()
+    for path in folder.glob("*.done"):
+        for line in path.read_text("ascii").splitlines():
+            fields = line.split()
+            if len(fields) == 3:
+                total.records += int(fields[0])
+                total.bytes += int(fields[1])
+                total.units += int(fields[2])
+    return total
+
+
+@contextmanager
+def watch(folder: Path, units: int, records: int) -> Iterator[None]:
+    """Show the progress of workers that report into the folder, until the block ends. records -1: not known."""
+    stop = threading.Event()
+    show = _bars if sys.stderr.isatty() else _lines
+    thread = threading.Thread(target=show, args=(folder, units, records, stop), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(timeout=5)
+
+
+@contextmanager
+def hashing(total: int) -> Iterator[Any]:
+    """A bar over bytes that are read to know the input; yields what takes the number of bytes of each piece."""
+    if not sys.stderr.isatty() or total < 1 << 30:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = ("[bold]reading the input", BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=total)
+        yield lambda size: progress.update(task, advance=size)
+
+
+def _lines(folder: Path, units: int, records: int, stop: threading.Event) -> None:
+    began = time.monotonic()
+    while not stop.wait(INTERVAL):
+        now, seconds = done(folder), time.monotonic() - began
+        event("progress", units=now.units, of_units=units, records=now.records, of_records=records,
+              mb_per_s=round(now.bytes / 1e6 / seconds, 1), seconds_left=_left(now, records, seconds))  # fmt: skip
+
+
+def _left(now: Done, records: int, seconds: float) -> int | None:
+    if not now.records or records < now.records:
+        return None
+    return round(seconds * (records - now.records) / now.records)
+
+
+def _bars(folder: Path, units: int, records: int, stop: threading.Event) -> None:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("units {task.fields[units]}/{task.fields[of_units]}"),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f} records"),
+        TextColumn("{task.fields[speed]:.0f} MB/s"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    began = time.monotonic()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        total = records if records >= 0 else None
+        task = progress.add_task("", total=total, units=0, of_units=units, speed=0.0)
+        while True:
+            ended = stop.wait(INTERVAL / 10)
+            now = done(folder)
+            speed = now.bytes / 1e6 / max(time.monotonic() - began, 1e-9)
+            progress.update(task, completed=now.records, units=now.units, speed=speed)
+            if ended:
+                return

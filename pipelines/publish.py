@@ -1,0 +1,87 @@
+"""From finished units to the dataset that readers see.
+
+**The manifest is replaced last: whenever it is there and no publish is under way, every file it names is there as it says.**
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipelines import card, manifest, report
+from pipelines.ledger import Ledger, replace, sync_folder
+from pipelines.units import Plan
+from pipelines.write import KINDS
+
+MARKER = "publishing"
+
+
+def is_published(ledger: Ledger, told: Mapping[str, Any]) -> bool:
+    """Whether the output already is what the manifest says, by the files' sizes (``verify`` reads them)."""
+    if (ledger.root / MARKER).exists():
+        return False
+    try:
+        standing = manifest.load(ledger.out)
+    except (OSError, ValueError):
+        return False
+    if standing != told or not (ledger.out / "report.html").is_file() or not (ledger.out / "README.md").is_file():
+        return False
+    sizes = {o["path"]: o["bytes"] for o in told["outputs"]}
+    found = {p: (ledger.out / p).stat().st_size for p in _files(ledger.out)}
+    return sizes == found
+
+
+def publish(ledger: Ledger, plan: Plan, told: Mapping[str, Any], run: Mapping[str, Any]) -> None:
+    """Bring the output to what the manifest says; safe to do again after being cut short anywhere."""
+    out = ledger.out
+    (ledger.root / MARKER).touch()
+    sync_folder(ledger.root)
+    for kind in KINDS:
+        (out / kind).mkdir(exist_ok=True)
+    wanted: set[str] = set()
+    for entry in told["outputs"]:
+        kind, _, name = entry["path"].partition("/")
+        _link(ledger.unit(entry["unit"]) / f"{kind}.parquet", out / kind / name)
+        wanted.add(entry["path"])
+    for path in _files(out) - wanted:
+        (out / path).unlink()
+    _drop_empty_folders(out)
+    replace(out / "README.md", card.readme(told, plan).encode())
+    replace(out / "report.html", report.render(told).encode())
+    replace(out / "run.json", manifest.dump({**run, "manifest_digest": told["digest"]}))
+    replace(out / "manifest.json", manifest.dump(told))
+    sync_folder(out)
+    (ledger.root / MARKER).unlink()
+    ledger.prune({entry["unit"] for entry in told["outputs"]})
+
+
+def _files(out: Path) -> set[str]:
+    """Every file below the three folders, relative to the output."""
+    found = (p for kind in KINDS for p in (out / kind).rglob("*") if not p.is_dir())
+    return {p.relative_to(out).as_posix() for p in found}
+
+
+def _link(source: Path, target: Path) -> None:
+    """Replace the target by the source in one step; a second name for the same bytes where the file system has that."""
+    if target.exists() and target.samefile(source):
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+    try:
+        os.link(source, temporary)
+    except OSError:
+        shutil.copyfile(source, temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+    temporary.replace(target)
+
+
+def _drop_empty_folders(out: Path) -> None:
+    for kind in KINDS:
+        for folder in sorted((p for p in (out / kind).rglob("*") if p.is_dir()), reverse=True):
+            if not any(folder.iterdir()):
+                folder.rmdir()

@@ -1,0 +1,278 @@
+"""Recipes: what to read, which filters with which options, where to write. Unknown keys are refused, never ignored."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import yaml
+from msgspec import Meta
+
+from filters import registry
+from filters.contract import ConfigError, Filter, Options
+from pipelines.errors import UsageError
+from pipelines.names import nearest
+
+MIB = 1 << 20
+RESERVED = frozenset({"read", "record_id", "shard", "row", "kept", "rejected_by", "reason", "reasons"})
+
+
+class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where records come from."""
+
+    path: Annotated[str, Meta(description="a folder, a file, or a glob of Parquet or JSONL shards")] = ""
+    columns: Annotated[
+        dict[str, str], Meta(description="standard name -> column, for a schema that is not recognised")
+    ] = {}
+    max_record_bytes: Annotated[
+        int, Meta(ge=1, description="a record with more text than this (bytes) is rejected as record_too_large")
+    ] = 32 * MIB
+    strict_schema: Annotated[
+        bool, Meta(description="a shard whose Arrow schema differs from the first shard's fails instead of warning")
+    ] = False
+
+
+class Output(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the dataset goes, and in what form."""
+
+    path: Annotated[str, Meta(description="the folder of the dataset; made when it is not there")] = ""
+    scrub_rejected: Annotated[bool, Meta(description="apply scrubbing edits to rejected records too")] = True
+    compression: Annotated[
+        str, Meta(pattern="^(zstd|snappy|gzip|lz4|none)$", description="Parquet compression codec")
+    ] = "zstd"
+    row_group_bytes: Annotated[
+        int, Meta(ge=1 << 16, description="a row group is closed when it holds this many bytes of Arrow data")
+    ] = 32 * MIB
+
+
+class Work(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the work is cut. Part of what names the files, so not an option of the machine."""
+
+    unit_bytes: Annotated[
+        int, Meta(ge=1 << 16, description="a unit of work is a run of row groups of about this many uncompressed bytes")
+    ] = 256 * MIB
+    batch_bytes: Annotated[
+        int, Meta(ge=1 << 16, description="records are judged in batches of about this many bytes of Arrow data")
+    ] = 16 * MIB
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One filter of a recipe with its effective options."""
+
+    name: str
+    options: Options
+
+    @property
+    def filter(self) -> type[Filter]:
+        return registry.load(self.name)
+
+    def build(self) -> Filter:
+        """The filter, its models loaded."""
+        return self.filter(self.options)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    name: str
+    input: Input
+    output: Output
+    work: Work
+    stages: tuple[Stage, ...]
+
+    def effective(self) -> dict[str, Any]:
+        """Everything that decides what comes out, defaults included; where it is read and written is not part of it."""
+        return {
+            "name": self.name,
+            "input": _without(self.input, "path"),
+            "output": _without(self.output, "path"),
+            "work": _without(self.work),
+            "filters": [{s.name: msgspec.to_builtins(s.options)} for s in self.stages],
+        }
+
+    def document(self) -> dict[str, Any]:
+        """The effective recipe as a document that ``from_document`` takes, for workers."""
+        return self.effective()
+
+    def assets(self) -> dict[str, dict[str, str]]:
+        """Models and rule packs by filter: name -> sha256."""
+        return {s.name: dict(s.filter.assets(s.options)) for s in self.stages}
+
+    def fingerprint(self) -> str:
+        """sha256 of the effective recipe, the models, the code and the packages that read, judge and write."""
+        told = [self.effective(), self.assets(), software()]
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def load(source: str, overrides: Sequence[str] = ()) -> Recipe:
+    """A recipe by path, or a shipped one by name, with ``--set`` overrides (``filter.option=value``) applied.
+
+    Raises UsageError, in one line, for anything that is wrong with it.
+    """
+    document = _parse(_read(source), source)
+    for override in overrides:
+        _override(document, override)
+    return from_document(document, source)
+
+
+def stage(name: str, options: Mapping[str, Any]) -> Stage:
+    """One filter by name with its options, as a worker gets them. Raises UsageError."""
+    return _stage({name: dict(options)}, "recipe")
+
+
+def shipped() -> list[str]:
+    """Names of the recipes that come with the package."""
+    return sorted(
+        p.name.removesuffix(".yaml")
+        for p in files("pipelines").joinpath("recipes").iterdir()
+        if p.name.endswith(".yaml")
+    )
+
+
+def from_document(document: Mapping[str, Any], source: str = "recipe") -> Recipe:
+    known = ("name", "input", "output", "work", "filters")
+    for key in document:
+        if key not in known:
+            raise UsageError(f"{source}: unknown key {key!r}{nearest(str(key), known)}; there are {', '.join(known)}")
+    name = document.get("name", "")
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
+        raise UsageError(f"{source}: name must be letters, digits, '.', '_' or '-', and is {name!r}")
+    listed = document.get("filters")
+    if not isinstance(listed, list) or not listed:
+        raise UsageError(f"{source}: filters must be a list, in the order in which they are to give the reason")
+    stages = tuple(_stage(entry, source) for entry in listed)
+    names = [s.name for s in stages]
+    for twice in {n for n in names if names.count(n) > 1}:
+        raise UsageError(f"{source}: the filter {twice!r} stands twice in the list")
+    return Recipe(
+        name=name,
+        input=_section(Input, document, "input", source),
+        output=_section(Output, document, "output", source),
+        work=_section(Work, document, "work", source),
+        stages=stages,
+    )
+
+
+@cache
+def software() -> dict[str, Any]:
+    """What else decides the bytes: our code, and the packages that read, judge and write."""
+    digest = hashlib.sha256()
+    for package in ("filters", "pipelines"):
+        root = Path(str(files(package)))
+        for path in sorted(p for p in root.rglob("*") if p.suffix in (".py", ".yaml", ".json")):
+            digest.update(f"{package}/{path.relative_to(root).as_posix()}\0".encode() + path.read_bytes())
+    packages = ("datatrove", "fasttext-predict", "hyperscan", "jsonschema-rs", "numba", "numpy", "phonenumbers",
+                "presidio-analyzer", "pyarrow")  # fmt: skip
+    return {
+        "corpusmill": version("corpusmill"),
+        "code_sha256": digest.hexdigest(),
+        "packages": {p: version(p) for p in packages},
+    }
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe, and without aliases (a few lines of them can unfold to gigabytes) or keys given twice."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.events.AliasEvent):
+            raise yaml.YAMLError("aliases (*name) are not allowed in a recipe")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        keys = [k.value for k, _ in node.value]
+        for twice in {k for k in keys if isinstance(k, str) and keys.count(k) > 1}:
+            raise yaml.YAMLError(f"the key {twice!r} is given twice")
+        return super().construct_mapping(node, deep)
+
+
+def _read(source: str) -> str:
+    if source in shipped():
+        return files("pipelines").joinpath("recipes", f"{source}.yaml").read_text("utf-8")
+    path = Path(source)
+    try:
+        if path.stat().st_size > MIB:
+            raise UsageError(f"{source}: larger than 1 MiB; that is no recipe")
+        return path.read_text("utf-8")
+    except FileNotFoundError:
+        raise UsageError(f"no recipe {source!r}: not a file, and none of the shipped {', '.join(shipped())}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{source}: cannot be read ({type(error).__name__})") from None
+
+
+def _parse(text: str, source: str) -> dict[str, Any]:
+    try:
+        document = yaml.load(text, _Loader)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise UsageError(f"{source}: not YAML: {' '.join(str(error).split())[:300]}") from None
+    if not isinstance(document, dict):
+        raise UsageError(f"{source}: a recipe is a mapping with name, input, output and filters")
+    return document
+
+
+def _stage(entry: Any, source: str) -> Stage:
+    if isinstance(entry, str):
+        entry = {entry: {}}
+    if not isinstance(entry, dict) or len(entry) != 1:
+        raise UsageError(f"{source}: a filter is a name, or a name with its options; this is neither: {entry!r:.80}")
+    [(name, options)] = entry.items()
+    if name in RESERVED:
+        raise UsageError(f"{source}: {name!r} is not a filter")
+    try:
+        found = registry.load(str(name))
+        return Stage(str(name), _convert(found.Options, options or {}, f"{source}: {name}"))
+    except ConfigError as error:
+        raise UsageError(f"{source}: {error}") from None
+
+
+def _section(kind: type, document: Mapping[str, Any], name: str, source: str) -> Any:
+    return _convert(kind, document.get(name) or {}, f"{source}: {name}")
+
+
+def _convert(kind: type, value: Any, where: str) -> Any:
+    fields = kind.__struct_fields__  # type: ignore[attr-defined]
+    if isinstance(value, dict):
+        for key in value:
+            if key not in fields:
+                raise UsageError(
+                    f"{where}: no option {key!r}{nearest(str(key), fields)}; there are {', '.join(fields) or 'none'}"
+                )
+    try:
+        return msgspec.convert(value, kind)
+    except TypeError as error:
+        raise UsageError(f"{where}: {error}") from None
+    except msgspec.ValidationError as error:
+        raise UsageError(f"{where}: {error}") from None
+
+
+def _override(document: dict[str, Any], override: str) -> None:
+    """``filter.option=value``, ``input.path=…``, ``output.compression=…``; the value is YAML."""
+    target, equals, raw = override.partition("=")
+    where, _, option = target.rpartition(".")
+    if not equals or not where or not option:
+        raise UsageError(f"--set {override}: write it as filter.option=value")
+    value = _parse(f"value: {raw}", f"--set {target}")["value"]
+    if where in ("input", "output", "work"):
+        document[where] = {**(document.get(where) or {}), option: value}
+        return
+    listed = document.get("filters") if isinstance(document.get("filters"), list) else []
+    names = [next(iter(e)) if isinstance(e, dict) and e else e for e in listed or []]
+    if where not in names:
+        known = [str(n) for n in names] + ["input", "output", "work"]
+        raise UsageError(f"--set {override}: the recipe has no {where!r}{nearest(where, known)}")
+    at = names.index(where)
+    entry = listed[at]  # type: ignore[index]
+    given = (entry[where] or {}) if isinstance(entry, dict) else {}
+    listed[at] = {where: {**given, option: value}}  # type: ignore[index]
+
+
+def _without(section: Any, *names: str) -> dict[str, Any]:
+    return {k: v for k, v in msgspec.to_builtins(section).items() if k not in names}

@@ -1,0 +1,123 @@
+"""report.html: the manifest for people. One file, no scripts, nothing fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+from filters.reading import ReadFilter
+from filters.registry import load
+
+
+def render(told: Mapping[str, Any]) -> str:
+    """The page, made from the manifest alone, so the same for the same dataset."""
+    style = files("pipelines").joinpath("report.css").read_text("utf-8")
+    name = escape(told["name"])
+    body = "\n".join([_head(told), _funnel(told), *_reasons(told), _edits(told), _tables(told), _provenance(told)])
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{name}: what was kept, and why</title>'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{style}</style></head>\n'
+        f"<body><main>\n{body}\n</main></body></html>\n"
+    )
+
+
+def _head(told: Mapping[str, Any]) -> str:
+    r = told["records"]
+    share = f"{r['kept'] / r['read']:.1%}" if r["read"] else "none"
+    failed = [i for i in told["inputs"] if i["status"] == "failed"]
+    warning = (
+        f'<p class="warning"><strong>Not complete:</strong> {len(failed)} of {len(told["inputs"])} shards failed; '
+        "they are listed under Provenance.</p>"
+        if failed
+        else ""
+    )
+    return (
+        f"<h1>{escape(told['name'])}</h1>\n<p class='lead'>{r['kept']:,} of {r['read']:,} records kept ({share}), "
+        f"{r['rejected']:,} rejected.</p>{warning}"
+    )
+
+
+def _funnel(told: Mapping[str, Any]) -> str:
+    read = told["records"]["read"]
+    left = read
+    rows = [_bar("read", read, read, "")]
+    for f in told["filters"]:
+        left -= f["rejected_first"]
+        note = f"−{f['rejected_first']:,}" if f["rejected_first"] else "−0"
+        rows.append(_bar(f"after {f['name']}", left, read, note))
+    head = "<tr><th scope='col'>stage</th><th scope='col'>records</th><th scope='col'>dropped here</th><th></th></tr>"
+    return f"<h2>Funnel</h2><table class='funnel'>{head}{''.join(rows)}</table>"
+
+
+def _bar(label: str, value: int, of: int, note: str) -> str:
+    width = 100 * value / of if of else 0
+    return (
+        f"<tr><th scope='row'>{escape(label)}</th><td class='n'>{value:,}</td><td class='n'>{note}</td>"
+        f"<td class='bar'><div style='width:{width:.2f}%'></div></td></tr>"
+    )
+
+
+def _reasons(told: Mapping[str, Any]) -> Iterable[str]:
+    yield "<h2>Why records went</h2>"
+    yield "<p>A record counts at every filter that rejects it, and once as <em>first</em>, at the first in recipe order.</p>"
+    for f in told["filters"]:
+        if not f["reasons"]:
+            continue
+        meanings = (ReadFilter if f["name"] == "read" else load(f["name"])).reasons
+        rows = [
+            (f"<code>{escape(code)}</code>", escape(meanings.get(code, "")), f"{n['records']:,}", f"{n['first']:,}")
+            for code, n in sorted(f["reasons"].items(), key=lambda e: -e[1]["records"])
+        ]
+        yield f"<h3>{escape(f['name'])}</h3>" + _table(("reason", "meaning", "records", "first"), rows)
+
+
+def _edits(told: Mapping[str, Any]) -> str:
+    if not told["edits"]:
+        return "<h2>Edits</h2><p>No kept record was edited.</p>"
+    rows = [(escape(label), f"{n:,}") for label, n in sorted(told["edits"].items(), key=lambda e: -e[1])]
+    edited = sum(f["records_edited"] for f in told["filters"])
+    return f"<h2>Edits</h2><p>{edited:,} kept records were edited.</p>" + _table(("what", "replacements"), rows)
+
+
+def _tables(told: Mapping[str, Any]) -> str:
+    parts = []
+    for name, counts in told["tables"].items():
+        if counts:
+            rows = [(escape(v), f"{n:,}") for v, n in sorted(counts.items(), key=lambda e: (-e[1], e[0]))[:40]]
+            parts.append(f"<section><h3>{escape(name)}</h3>{_table(('value', 'kept records'), rows)}</section>")
+    return f"<h2>What is in it</h2><div class='columns'>{''.join(parts)}</div>" if parts else ""
+
+
+def _provenance(told: Mapping[str, Any]) -> str:
+    inputs = [
+        (
+            f"<code>{escape(i['path'])}</code>",
+            escape(i.get("schema", "")),
+            f"{i.get('rows', 0):,}",
+            escape(i.get("why", i["status"])),
+            f"<code>{i.get('sha256', '')[:12]}</code>",
+        )
+        for i in told["inputs"][:200]
+    ]
+    more = f"<p>and {len(told['inputs']) - 200:,} more, in the manifest.</p>" if len(told["inputs"]) > 200 else ""
+    packages = ", ".join(f"{escape(p)} {escape(v)}" for p, v in told["software"]["packages"].items())
+    return (
+        "<h2>Provenance</h2>"
+        + _table(("shard", "schema", "rows", "status", "sha256"), inputs)
+        + more
+        + f"<p>Recipe <code>{told['recipe']['fingerprint'][:12]}</code>, corpusmill "
+        f"{escape(told['software']['corpusmill'])} (code <code>{told['software']['code_sha256'][:12]}</code>), {packages}. "
+        f"Manifest digest <code>{told['digest'][:12]}</code>.</p>"
+    )
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    numeric = {i for i, h in enumerate(head) if h in ("records", "first", "rows", "replacements", "kept records")}
+    top = "".join(f"<th scope='col'>{h}</th>" for h in head)
+    body = "".join(
+        "<tr>" + "".join(f"<td{' class=n' if i in numeric else ''}>{c}</td>" for i, c in enumerate(row)) + "</tr>"
+        for row in rows
+    )
+    return f"<div class='scroll'><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"

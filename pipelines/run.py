@@ -1,0 +1,165 @@
+"""A run: plan, do what is not done, check every receipt, publish."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines import manifest, progress, publish, shards, units
+from pipelines.errors import DONE, PARTIAL, OutputError, ShardError, UsageError
+from pipelines.ledger import Ledger
+from pipelines.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Result:
+    """manifest: what is published. did: units done by this run. failed: shard -> why, for all that is not in it."""
+
+    out: Path
+    manifest: Mapping[str, Any]
+    did: int
+    failed: Mapping[str, str]
+
+    @property
+    def exit_code(self) -> int:
+        return PARTIAL if self.failed else DONE
+
+
+def run(recipe: Recipe, workers: int = 1) -> Result:
+    """Curate. Does only what the ledger does not have; raises CorpusmillError when nothing can be published."""
+    began = time.time()
+    out = _output(recipe)
+    ledger = Ledger(out)
+    found = shards.find(recipe.input.path)
+    ledger.prepare()
+    with ledger.lock():
+        ledger.clear_staging()
+        plan = plan_of(recipe, found, ledger)
+        if not plan.shards:
+            raise ShardError(_nothing_readable(plan.failed))
+        todo = [u for u in plan.units if ledger.receipt(u.key) is None]
+        progress.event("plan", shards=len(found), units=len(plan.units), to_do=len(todo), unreadable=len(plan.failed))
+        if todo:
+            _work(recipe, ledger, todo, workers)
+        receipts = {u.key: r for u in plan.units if (r := ledger.receipt(u.key)) is not None}
+        failed = {**plan.failed, **_missing(ledger, plan, receipts)}
+        if not receipts:
+            raise ShardError(_nothing_readable(failed))
+        _check(plan, receipts)
+        told = manifest.build(recipe, plan, receipts)
+        if todo or not publish.is_published(ledger, told):
+            try:
+                publish.publish(ledger, plan, told, _circumstances(recipe, began, workers, len(todo)))
+            except OSError as error:
+                raise OutputError(
+                    f"{out} cannot be published: {error.strerror}; free space or mend it, then run again to go on"
+                ) from None
+    return Result(out, told, len([u for u in todo if u.key in receipts]), failed)
+
+
+def plan_of(recipe: Recipe, found: list[shards.Shard], ledger: Ledger | None) -> units.Plan:
+    """What there is to do, by content. With a ledger, fingerprints of unchanged files are remembered."""
+    known = ledger.load("inputs.json") if ledger else {}
+    before = dict(known)
+    fresh = sum(s.size for s in found if tuple(known.get(s.path, [None])[:-1]) != s.stat)
+    with progress.hashing(fresh) as tell:
+        fingerprints = shards.fingerprints(found, known, tell)
+    if ledger and known != before and ledger.root.is_dir():
+        try:
+            ledger.save("inputs.json", known)
+        except OSError as error:
+            raise OutputError(f"{ledger.out} cannot be written: {error.strerror}") from None
+    return units.plan(recipe, found, fingerprints)
+
+
+def _output(recipe: Recipe) -> Path:
+    if not recipe.output.path:
+        raise UsageError("no output: give --output, or output.path in the recipe")
+    out = Path(recipe.output.path).absolute()
+    source = Path(recipe.input.path).absolute()
+    if source.is_dir() and (out == source or source in out.parents):
+        raise UsageError(f"the output {out} lies inside the input {source}: give a folder outside it")
+    return out
+
+
+def _work(recipe: Recipe, ledger: Ledger, todo: list[units.Unit], workers: int) -> None:
+    from pipelines.execute import execute
+    from pipelines.steps import Judge, ReadUnits, WriteUnits
+
+    # Largest first: what is long must not start last.
+    ordered = sorted(todo, key=lambda u: (-u.part.bytes, u.key))
+    listing = ledger.root / "units.jsonl"
+    document = recipe.effective()
+    try:
+        listing.write_text("".join(json.dumps(units.to_json(u)) + "\n" for u in ordered), "utf-8")
+        steps = [
+            ReadUnits(str(listing), document),
+            Judge("read", {}),
+            *(Judge(s.name, options) for s, options in zip(recipe.stages, _options(document), strict=True)),
+            WriteUnits(str(ledger.out), document),
+        ]
+        records = sum(u.part.rows for u in todo) if all(u.part.rows >= 0 for u in todo) else -1
+        with progress.watch(ledger.root / "progress", len(todo), records):
+            execute(steps, len(todo), workers, ledger.root / "datatrove")
+    except OSError as error:
+        raise OutputError(
+            f"{ledger.out} cannot be written: {error.strerror}; mend it, then run again to go on"
+        ) from None
+
+
+def _options(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [next(iter(entry.values())) for entry in document["filters"]]
+
+
+def _missing(ledger: Ledger, plan: units.Plan, receipts: Mapping[str, Any]) -> dict[str, str]:
+    """Shards with a unit that has no receipt, and why as far as it is known."""
+    why: dict[str, str] = {}
+    for path in sorted((ledger.root / "progress").glob("*.failed")):
+        for line in path.read_text("utf-8").splitlines():
+            told = json.loads(line)
+            why[told["key"]] = told["why"]
+    lost = "its worker died before it was done (out of memory?): run again, with fewer workers"
+    return {u.shard.name: why.get(u.key, lost) for u in plan.units if u.key not in receipts}
+
+
+def _check(plan: units.Plan, receipts: Mapping[str, dict[str, Any]]) -> None:
+    """kept + rejected = read, over everything that is about to be published."""
+    for unit in plan.units:
+        if (receipt := receipts.get(unit.key)) is None:
+            continue
+        rows = {kind: told["rows"] for kind, told in receipt["files"].items()}
+        if rows["data"] + rows["rejected"] != rows["annotations"]:
+            raise OutputError(f"{unit.shard.name}: kept + rejected is not what was read; please report it")
+
+
+def _nothing_readable(failed: Mapping[str, str]) -> str:
+    [first, *rest] = failed.items()
+    more = f" (and {len(rest)} more shards)" if rest else ""
+    return f"nothing to publish: {first[0]}: {first[1]}{more}"
+
+
+def _circumstances(recipe: Recipe, began: float, workers: int, did: int) -> dict[str, Any]:
+    """When and where, for run.json."""
+    stamp = "%Y-%m-%dT%H:%M:%SZ"
+    return {
+        "started": time.strftime(stamp, time.gmtime(began)),
+        "ended": time.strftime(stamp, time.gmtime()),
+        "host": socket.gethostname(),
+        "process": os.getpid(),
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "executor": "local",
+        "workers": workers,
+        "units_done_by_this_run": did,
+        "input": recipe.input.path,
+        "output": recipe.output.path,
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+    }

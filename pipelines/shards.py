@@ -1,0 +1,133 @@
+"""The input's shards: which files there are, what they are called, and what they hold, by content."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.errors import UsageError
+
+SUFFIXES = {
+    ".parquet": "parquet",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".jsonl.gz": "jsonl",
+    ".ndjson.gz": "jsonl",
+    ".jsonl.zst": "jsonl",
+    ".ndjson.zst": "jsonl",
+}
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One input file. name: its path below the input's folder, with ``/``. stat: tells a changed file from an unchanged
+    one without reading it (size, mtime, ctime, inode)."""
+
+    path: str
+    name: str
+    kind: str
+    size: int
+    stat: tuple[int, ...]
+
+    @property
+    def output_name(self) -> str:
+        """The name of the files made from it: the same, ending in ``.parquet``."""
+        suffix = next(s for s in sorted(SUFFIXES, key=len, reverse=True) if self.name.lower().endswith(s))
+        return self.name[: -len(suffix)] + ".parquet"
+
+
+def stat_of(path: str) -> tuple[int, ...]:
+    s = Path(path).stat()
+    return (s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino)
+
+
+def find(where: str) -> list[Shard]:
+    """Shards of a folder (recursively), a glob or one file, by name. The folder of a curated dataset means its ``data/``.
+
+    Raises UsageError when there are none, or when two would be written to the same name.
+    """
+    if not where:
+        raise UsageError("no input: give --input, or input.path in the recipe")
+    base, paths = _paths(where)
+    shards = []
+    for path in paths:
+        name = path.relative_to(base).as_posix()
+        kind = next((k for s, k in SUFFIXES.items() if name.lower().endswith(s)), None)
+        if kind is not None and not any(part.startswith((".", "_")) for part in Path(name).parts):
+            stat = stat_of(str(path))
+            shards.append(Shard(str(path), name, kind, stat[0], stat))
+    if not shards:
+        raise UsageError(f"no shards at {where}: looked for {', '.join(SUFFIXES)}")
+    taken: dict[str, str] = {}
+    for shard in sorted(shards, key=lambda s: s.name):
+        if other := taken.get(shard.output_name):
+            raise UsageError(
+                f"{other} and {shard.name} would both become {shard.output_name}: rename one, or run them apart"
+            )
+        taken[shard.output_name] = shard.name
+    return sorted(shards, key=lambda s: s.name)
+
+
+def _paths(where: str) -> tuple[Path, list[Path]]:
+    root = Path(where)
+    if root.is_dir():
+        if (root / "manifest.json").is_file() and (root / "data").is_dir():
+            root = root / "data"
+        return root, list(_walk(root))
+    if root.is_file():
+        return root.parent, [root]
+    if glob.has_magic(where):
+        fixed = Path(where)
+        while glob.has_magic(str(fixed)):
+            fixed = fixed.parent
+        found = [Path(p) for p in glob.glob(where, recursive=True)]  # noqa: PTH207 (a pattern may be absolute)
+        return fixed, [p for p in found if p.is_file()]
+    raise UsageError(f"no input at {where}: not a file, a folder or a glob")
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    def refuse(error: OSError) -> None:
+        raise UsageError(f"cannot list {error.filename} ({error.strerror})")
+
+    for folder, folders, names in os.walk(root, onerror=refuse):
+        folders[:] = sorted(f for f in folders if not f.startswith("."))
+        yield from (Path(folder) / n for n in names if (Path(folder) / n).is_file())
+
+
+def sha256_of(path: str | Path, tell: Callable[[int], object] | None = None) -> str:
+    """Of a file's bytes, 8 MiB at a time; ``tell`` gets the number of bytes of each piece."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while piece := file.read(8 << 20):
+            digest.update(piece)
+            if tell:
+                tell(len(piece))
+    return digest.hexdigest()
+
+
+def fingerprints(
+    shards: list[Shard], known: dict[str, list], tell: Callable[[int], object] | None = None
+) -> dict[str, str | OSError]:
+    """Shard name -> sha256, or the error that reading it gave. ``known`` (path -> [*stat, sha256]) spares files whose stat
+    is as it was; ctime is part of it, which no ordinary program can set back. It is brought up to date.
+    """
+
+    def one(shard: Shard) -> str | OSError:
+        cached = known.get(shard.path)
+        if cached and tuple(cached[:-1]) == shard.stat:
+            return cached[-1]
+        try:
+            return sha256_of(shard.path, tell)
+        except OSError as error:
+            return error
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = dict(zip((s.name for s in shards), pool.map(one, shards), strict=True))
+    known.clear()
+    known.update({s.path: [*s.stat, sha] for s in shards if isinstance(sha := found[s.name], str)})
+    return found

@@ -1,0 +1,201 @@
+"""The stages as datatrove steps: read units, judge by each filter, write. What flows between them are judged batches.
+
+A step never raises for one unit's sake: a unit that fails is set aside with one line that says why, and the rest goes on.
+Text never gets into such a line: an unexpected error is named by its type and place alone.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from datatrove.pipeline.base import PipelineStep
+
+from filters.contract import ConfigError, Filter, Judgement
+from filters.reading import ReadFilter
+from pipelines import formats, recipe, units
+from pipelines.errors import ShardError
+from pipelines.ledger import Ledger
+from pipelines.schemas.read import Read, read
+from pipelines.schemas.recognise import recognise
+from pipelines.shards import stat_of
+from pipelines.units import Unit
+from pipelines.write import UnitWriter
+
+FATAL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+"""Errors of the output itself: every further unit would meet them too, so a worker stops."""
+
+
+@dataclass
+class Item:
+    """What flows: a batch of a unit and what was said of it, or the end of a unit. failed: why the unit cannot be done."""
+
+    unit: Unit
+    schema: pa.Schema | None = None
+    read: Read | None = None
+    judgements: dict[str, Judgement] = field(default_factory=dict)
+    failed: str | None = None
+    last: bool = False
+
+
+class ReadUnits(PipelineStep):
+    """Yields the batches of every unit of its rank, each laid out once, and an end after each unit."""
+
+    name = "read units"
+    type = "corpusmill"
+
+    def __init__(self, units_file: str, document: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.units_file, self.document = units_file, dict(document)
+
+    def run(self, data: Any = None, rank: int = 0, world_size: int = 1) -> Iterator[Item]:
+        pa.set_cpu_count(1)
+        pa.set_io_thread_count(1)
+        listed = Path(self.units_file).read_text("utf-8").splitlines()
+        for line in listed[rank::world_size]:
+            yield from self._unit(units.from_json(json.loads(line)))
+
+    def _unit(self, unit: Unit) -> Iterator[Item]:
+        told = recipe.from_document(self.document)
+        try:
+            reader = formats.of(unit.shard)
+            schema = reader.schema(unit.shard.path)
+            columns = recognise(schema, told.input.columns or None)
+            yield Item(unit, schema)
+            for rows in reader.rows(unit.shard.path, unit.part, schema, told.work.batch_bytes):
+                laid = read(rows.batch, columns, max_record_bytes=told.input.max_record_bytes, problems=rows.problems)
+                yield Item(unit, schema, laid)
+            if stat_of(unit.shard.path) != unit.shard.stat:
+                raise ShardError("it changed while it was read: run again")
+            yield Item(unit, last=True)
+        except ShardError as error:
+            yield Item(unit, failed=str(error))
+        except Exception as error:
+            yield Item(unit, failed=_where(error))
+
+
+class Judge(PipelineStep):
+    """Adds one filter's judgement to every batch."""
+
+    type = "corpusmill"
+
+    def __init__(self, name: str, options: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.name, self.options = name, dict(options)
+
+    def run(self, data: Iterator[Item], rank: int = 0, world_size: int = 1) -> Iterator[Item]:
+        for item in data:
+            if item.read is not None and item.failed is None:
+                try:
+                    built = build(self.name, json.dumps(self.options, sort_keys=True))
+                    item.judgements[self.name] = built.judge(item.read.batch)
+                except ConfigError as error:
+                    item.failed = f"the filter {self.name} cannot start: {error}"
+                except Exception as error:
+                    item.failed = f"the filter {self.name} failed on it: {_where(error)}"
+            yield item
+
+
+class WriteUnits(PipelineStep):
+    """Writes units and their receipts; keeps note of those that failed. Yields nothing."""
+
+    name = "write units"
+    type = "corpusmill"
+
+    def __init__(self, out: str, document: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.out, self.document = out, dict(document)
+
+    def run(self, data: Iterator[Item], rank: int = 0, world_size: int = 1) -> Iterator[Item]:
+        told = recipe.from_document(self.document)
+        stages = {"read": ReadFilter, **{s.name: s.filter for s in told.stages}}
+        ledger = Ledger(Path(self.out))
+        current: _Current | None = None
+        for item in data:
+            if current is None or current.unit.key != item.unit.key:
+                current = _Current(item.unit, ledger, stages, told.output)
+            try:
+                current.take(item)
+            except OSError as error:
+                current.fail(f"cannot be written: {error.strerror}")
+                if error.errno in FATAL:
+                    return
+            except Exception as error:
+                current.fail(_where(error))
+        yield from ()
+
+
+class _Current:
+    """The unit that is being written."""
+
+    def __init__(self, unit: Unit, ledger: Ledger, stages: Mapping[str, type[Filter]], output: recipe.Output) -> None:
+        self.unit, self.ledger, self.stages, self.output = unit, ledger, stages, output
+        self.staged: Path | None = None
+        self.writer: UnitWriter | None = None
+        self.done = False
+
+    def take(self, item: Item) -> None:
+        if self.done:
+            return
+        if item.failed is not None:
+            self.fail(item.failed)
+            return
+        if self.writer is None:
+            assert item.schema is not None
+            self.staged = self.ledger.stage(self.unit.key)
+            self.writer = UnitWriter(self.unit, item.schema, self.stages, self.output, self.staged)
+        if item.read is not None:
+            self.writer.add(item.read, item.judgements)
+            tell(self.ledger, len(item.read.batch), item.read.batch.source.nbytes)
+        if item.last:
+            assert self.staged is not None
+            self.ledger.commit(self.unit.key, self.staged, self.writer.finish())
+            tell(self.ledger, units=1)
+            self.done = True
+
+    def fail(self, why: str) -> None:
+        self.done = True
+        if self.staged is not None:
+            shutil.rmtree(self.staged, ignore_errors=True)
+        line = json.dumps({"key": self.unit.key, "shard": self.unit.shard.name, "why": why})
+        try:
+            with (self.ledger.root / "progress" / f"{os.getpid()}.failed").open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+        except OSError:
+            # The disk that could not take the unit may not take this either; the missing receipt still tells.
+            return
+
+
+def tell(ledger: Ledger, records: int = 0, size: int = 0, units: int = 0) -> None:
+    """One line of progress, for whoever watches; losing it loses nothing."""
+    try:
+        with (ledger.root / "progress" / f"{os.getpid()}.done").open("a", encoding="ascii") as file:
+            file.write(f"{records} {size} {units}\n")
+    except OSError:
+        return
+
+
+@cache
+def build(name: str, options: str) -> Filter:
+    """A filter with its models, once a process."""
+    if name == "read":
+        return ReadFilter()
+    return recipe.stage(name, json.loads(options)).build()
+
+
+def _where(error: Exception) -> str:
+    """An unexpected error without its message, which may quote a record."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror} ({place})"
+    return f"{type(error).__name__} at {place}; please report it"

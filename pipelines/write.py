@@ -1,0 +1,237 @@
+"""The one place that applies: a unit's kept records, its rejected records and its annotations, counted as they are written."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from filters.contract import KEPT, Filter, Judgement
+from pipelines import annotate, edits
+from pipelines.recipe import Output
+from pipelines.schemas.read import Read
+from pipelines.shards import sha256_of
+from pipelines.units import Unit
+
+KINDS = ("data", "rejected", "annotations")
+TABLES = {"languages": "language", "licenses": "license", "generators": "generator"}
+_PLAIN = re.compile(r"[\w][\w .+/:()\-]{0,79}")
+
+
+class UnitWriter:
+    """Takes a unit's batches in order; ``finish`` closes the three files and returns the receipt."""
+
+    def __init__(
+        self, unit: Unit, schema: pa.Schema, stages: Mapping[str, type[Filter]], output: Output, folder: Path
+    ) -> None:
+        self.unit, self.stages, self.output, self.folder = unit, stages, output, folder
+        self.counts = Counts(stages)
+        self.rejected_schema = _rejected_schema(schema)
+        schemas = (schema, self.rejected_schema, annotate.schema(stages))
+        self.files = {k: _File(folder / f"{k}.parquet", s, output) for k, s in zip(KINDS, schemas, strict=True)}
+        self.row = unit.part.first_row
+
+    def add(self, read: Read, judgements: Mapping[str, Judgement]) -> None:
+        """One batch, judged by every stage."""
+        batch = read.batch
+        first, rejected = _first_rejection(judgements, len(batch))
+        wanted = [j.edits for j in judgements.values() if len(j.edits)]
+        touched = np.ones(len(batch), bool) if self.output.scrub_rejected else ~rejected
+        rows = edits.apply(read, wanted, touched) if wanted else batch.source
+        self.files["data"].add(rows.filter(pa.array(~rejected)))
+        columns = {name: annotate.column(self.stages[name], batch, j) for name, j in judgements.items()}
+        verdict = _verdict(columns, first)
+        if rejected.any():
+            self.files["rejected"].add(self._rejected(rows, rejected, verdict, columns))
+        fixed = [
+            batch.ids,
+            pa.array([self.unit.shard.name] * len(batch), pa.string()),
+            pa.array(np.arange(self.row, self.row + len(batch))),
+            pa.array(~rejected),
+            *verdict,
+        ]
+        self.files["annotations"].add(
+            pa.RecordBatch.from_arrays([*fixed, *columns.values()], schema=self.files["annotations"].schema)
+        )
+        self.row += len(batch)
+        self.counts.add(read, judgements, rejected, verdict, touched)
+
+    def _rejected(
+        self, rows: pa.RecordBatch, rejected: np.ndarray, verdict: tuple[pa.Array, pa.Array], columns: dict
+    ) -> pa.RecordBatch:
+        mask = pa.array(rejected)
+        each = [c.field("reason").filter(mask).to_pylist() for c in columns.values()]
+        reasons = pa.array(
+            [[r for r in row if r is not None] for row in zip(*each, strict=True)], pa.list_(pa.string())
+        )
+        arrays = [*rows.filter(mask).columns, *(v.filter(mask) for v in verdict), reasons]
+        return pa.RecordBatch.from_arrays(arrays, schema=self.rejected_schema)
+
+    def finish(self) -> dict[str, Any]:
+        """Close and sync the files. Raises AssertionError when kept + rejected is not what was read."""
+        files = {}
+        for kind, file in self.files.items():
+            file.close()
+            path = self.folder / f"{kind}.parquet"
+            files[kind] = {"bytes": path.stat().st_size, "rows": file.rows, "sha256": sha256_of(path)}
+        read = self.row - self.unit.part.first_row
+        told = files["data"]["rows"] + files["rejected"]["rows"], files["annotations"]["rows"]
+        if told != (read, read) or self.unit.part.rows not in (-1, read):
+            raise AssertionError(f"{read} records were read, {self.unit.part.rows} planned, {told} written")
+        return {
+            "key": self.unit.key,
+            "shard": self.unit.shard.name,
+            "output": self.unit.output,
+            "files": files,
+            **self.counts.told(),
+        }
+
+
+class Counts:
+    """What a unit adds to the manifest's tables. Sums of these over units are the dataset's."""
+
+    def __init__(self, stages: Mapping[str, type[Filter]]) -> None:
+        self.stages, self.bytes_read = stages, 0
+        self.filters: dict[str, dict[str, Any]] = {
+            name: {"rejected": 0, "first": 0, "reasons": Counter(), "first_reasons": Counter(), "edits": Counter(),
+                   "edited": 0}
+            for name in stages
+        }  # fmt: skip
+        self.tables: dict[str, Counter[str]] = {name: Counter() for name in TABLES}
+
+    def add(
+        self, read: Read, judgements: Mapping[str, Judgement], rejected: np.ndarray,
+        verdict: tuple[pa.Array, pa.Array], touched: np.ndarray,
+    ) -> None:  # fmt: skip
+        self.bytes_read += read.batch.source.nbytes
+        kept = ~rejected
+        for name, judgement in judgements.items():
+            told = self.filters[name]
+            codes, numbers = np.unique(judgement.reason[~judgement.keep], return_counts=True)
+            reasons = list(self.stages[name].reasons)
+            told["reasons"].update({reasons[c]: int(k) for c, k in zip(codes, numbers, strict=True)})
+            told["rejected"] += int((~judgement.keep).sum())
+            made = [
+                (record, label)
+                for segment, label in zip(judgement.edits.segment, judgement.edits.label, strict=True)
+                if kept[record := int(read.batch.segments.record[segment])]
+            ]
+            told["edits"].update(label for _, label in made)
+            told["edited"] += len({record for record, _ in made})
+        for by, reason in zip(*(v.to_pylist() for v in verdict), strict=True):
+            if by is not None:
+                self.filters[by]["first"] += 1
+                self.filters[by]["first_reasons"][reason] += 1
+        self._tables(read, judgements, kept)
+
+    def _tables(self, read: Read, judgements: Mapping[str, Judgement], kept: np.ndarray) -> None:
+        """Kept records by language (as identified, else as declared), licence and generator."""
+        columns = dict(read.batch.facts)
+        found = judgements.get("language")
+        if found is not None and "answer_language" in found.scores:
+            columns["language"] = pa.array(found.scores["answer_language"], pa.string())
+        for table, fact in TABLES.items():
+            if fact in columns:
+                for value, count in _value_counts(columns[fact], kept):
+                    self.tables[table][value] += count
+
+    def told(self) -> dict[str, Any]:
+        filters = {
+            name: {k: dict(sorted(v.items())) if isinstance(v, Counter) else v for k, v in told.items()}
+            for name, told in self.filters.items()
+        }
+        tables = {name: dict(sorted(counts.items())) for name, counts in self.tables.items()}
+        return {"arrow_bytes": self.bytes_read, "filters": filters, "tables": tables}
+
+
+class _File:
+    """A Parquet file whose row groups are bounded in bytes."""
+
+    def __init__(self, path: Path, schema: pa.Schema, output: Output) -> None:
+        self.schema, self.limit, self.rows = schema, output.row_group_bytes, 0
+        self._handle = path.open("wb")
+        self._writer = pq.ParquetWriter(self._handle, schema, compression=output.compression)
+        self._waiting: list[pa.RecordBatch] = []
+        self._bytes = 0
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        if not batch.num_rows:
+            return
+        self.rows += batch.num_rows
+        self._waiting.append(batch)
+        self._bytes += batch.nbytes
+        if self._bytes >= self.limit:
+            self._flush()
+
+    def _flush(self) -> None:
+        if not self._waiting:
+            return
+        table = pa.Table.from_batches(self._waiting, self.schema)
+        # One batch alone can be several row groups' worth.
+        groups = max(1, round(self._bytes / self.limit))
+        self._writer.write_table(table, row_group_size=-(-table.num_rows // groups))
+        self._waiting, self._bytes = [], 0
+
+    def close(self) -> None:
+        self._flush()
+        self._writer.close()
+        self._handle.flush()
+        os.fsync(self._handle.fileno())
+        self._handle.close()
+
+
+def rejected_columns(schema: pa.Schema) -> list[str]:
+    """Names of the three columns that rejected/ adds, prefixed where the input already has such a column."""
+    return [n if n not in schema.names else f"corpusmill_{n}" for n in ("rejected_by", "reason", "reasons")]
+
+
+def _rejected_schema(schema: pa.Schema) -> pa.Schema:
+    by, reason, reasons = rejected_columns(schema)
+    added = [pa.field(by, pa.string()), pa.field(reason, pa.string()), pa.field(reasons, pa.list_(pa.string()))]
+    return pa.schema([*schema, *added], metadata=_without_features(schema.metadata))
+
+
+def _without_features(metadata: dict[bytes, bytes] | None) -> dict[bytes, bytes] | None:
+    """Metadata that lists the columns (pandas, Hugging Face) would contradict the added ones."""
+    return {k: v for k, v in (metadata or {}).items() if k not in (b"pandas", b"huggingface")} or None
+
+
+def _first_rejection(judgements: Mapping[str, Judgement], n: int) -> tuple[np.ndarray, np.ndarray]:
+    """The stage (in recipe order) that rejects each record first, or -1; and whether any does."""
+    first = np.full(n, -1, np.int16)
+    for i, judgement in enumerate(judgements.values()):
+        first[(first < 0) & (judgement.reason != KEPT)] = i
+    return first, first >= 0
+
+
+def _verdict(columns: Mapping[str, pa.StructArray], first: np.ndarray) -> tuple[pa.Array, pa.Array]:
+    """rejected_by and reason of each record, null where it is kept."""
+    index = pa.array(first, mask=first < 0)
+    names = pa.array(list(columns), pa.string()).take(index)
+    reasons = [c.field("reason") for c in columns.values()]
+    return names, pc.choose(index.cast(pa.int64()), *reasons)
+
+
+def _value_counts(values: pa.Array, kept: np.ndarray) -> list[tuple[str, int]]:
+    """Counts of short plain values among kept records; anything else counts as "(other)", so no text gets into a table."""
+    values = values.filter(pa.array(kept))
+    if pa.types.is_nested(values.type) and not pa.types.is_struct(values.type):
+        values = pa.array([" | ".join(map(str, v)) if v else None for v in values.to_pylist()], pa.string())
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    if pa.types.is_nested(values.type):
+        return []
+    counts: Counter[str] = Counter()
+    for entry in values.cast(pa.string()).value_counts().to_pylist():
+        value = entry["values"]
+        shown = "(none)" if value is None else value if _PLAIN.fullmatch(value) else "(other)"
+        counts[shown] += entry["counts"]
+    return sorted(counts.items())
