@@ -26,7 +26,7 @@ def result(done: Result) -> str:
     ]
     left = records["read"]
     width = max(len(f["name"]) for f in told["filters"])
-    lines.append(f"  {'read':<{width}}  {left:>12,}")
+    lines.append(f"  {'in':<{width}}  {left:>12,}")
     for f in told["filters"]:
         if f["name"] == "read" and not f["rejected_first"]:
             continue

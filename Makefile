@@ -1,0 +1,56 @@
+# What people type. Everything lands in .venv; nothing is installed elsewhere.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := demo
+
+.PHONY: help install demo test test-all lint types format docs bench sample clean
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/.made: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "corpusmill needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --only-binary :all: -e .
+	@touch $@
+
+$(VENV)/.made-dev: $(VENV)/.made
+	$(BIN)/python -m pip install --quiet --only-binary :all: -e . --group dev
+	@touch $@
+
+install: $(VENV)/.made  ## the command, in .venv
+
+demo: $(VENV)/.made  ## curate sample_data and say where the result and the report are
+	$(BIN)/corpusmill run default --input sample_data --output $(DEMO)
+	@$(BIN)/corpusmill verify $(DEMO)
+
+test: $(VENV)/.made-dev  ## the tests, but for the slow ones
+	$(BIN)/python -m pytest -m 'not slow'
+
+test-all: $(VENV)/.made-dev  ## every test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.made-dev  ## formatting and lint
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(VENV)/.made-dev  ## the type checker
+	$(BIN)/mypy
+
+format: $(VENV)/.made-dev  ## mend formatting and what lint can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: $(VENV)/.made-dev  ## bring the generated parts of docs/ up to date
+	$(BIN)/python docs/generate.py
+
+bench: $(VENV)/.made-dev  ## MB/s of every filter and of the whole, beside plain pyarrow
+	$(BIN)/python benchmarks/pipeline.py
+
+sample: $(VENV)/.made  ## make sample_data anew
+	$(BIN)/python sample_data/make.py
+
+clean:  ## remove what make made
+	rm -rf $(VENV) $(DEMO) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
