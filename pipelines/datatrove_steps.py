@@ -1,6 +1,6 @@
 """Any of our filters in a plain datatrove pipeline, between datatrove's own readers and writers.
 
-    LocalPipelineExecutor([JsonlReader("in/"), RecordFilter("repetition", window=256), JsonlWriter("out/")]).run()
+LocalPipelineExecutor([JsonlReader("in/"), RecordFilter("repetition", window=256), JsonlWriter("out/")]).run()
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import shutil
 import threading
-import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -80,11 +79,11 @@ def _run_rank(steps: list[PipelineStep], rank: int, tasks: int, logs: str) -> No
 
 def _die_with_parent() -> None:
     """A worker whose run was killed must not go on writing beside the next run."""
-    parent = os.getppid()
+    parent = multiprocessing.parent_process()
+    assert parent is not None
 
     def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
+        parent.join()
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -28,7 +28,9 @@ def is_published(ledger: Ledger, told: Mapping[str, Any]) -> bool:
         standing = manifest.load(ledger.out)
     except (OSError, ValueError):
         return False
-    if standing != told or not (ledger.out / "report.html").is_file() or not (ledger.out / "README.md").is_file():
+    if standing.get("digest") != told["digest"] or manifest.digest(standing) != told["digest"]:
+        return False
+    if not (ledger.out / "report.html").is_file() or not (ledger.out / "README.md").is_file():
         return False
     sizes = {o["path"]: o["bytes"] for o in told["outputs"]}
     found = {p: (ledger.out / p).stat().st_size for p in _files(ledger.out)}

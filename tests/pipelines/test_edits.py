@@ -101,7 +101,9 @@ def test_only_the_chosen_records_and_the_touched_column_change():
 
 def test_tools_as_structs_are_still_tools_after_an_edit():
     tool = {"name": "f", "description": "a secret", "parameters": {"type": "object"}}
-    table = pa.Table.from_pylist([{"messages": MESSAGES, "tools": [tool]}, {"messages": MESSAGES, "tools": [tool, tool]}])
+    table = pa.Table.from_pylist(
+        [{"messages": MESSAGES, "tools": [tool]}, {"messages": MESSAGES, "tools": [tool, tool]}]
+    )
     found = laid(table)
     assert (found.batch.segments.channel == TOOL_DEFINITION).sum() == 2
     result = edits.apply(found, [replacing(found)], np.ones(2, bool))
@@ -109,13 +111,17 @@ def test_tools_as_structs_are_still_tools_after_an_edit():
     assert result.to_pylist() == substituted(table.to_pylist())
 
 
-texts = st.one_of(st.none(), st.lists(st.sampled_from(["secret", "é", "😀", "漢", " ", "x", "\n"]), max_size=12).map("".join))
+texts = st.one_of(
+    st.none(), st.lists(st.sampled_from(["secret", "é", "😀", "漢", " ", "x", "\n"]), max_size=12).map("".join)
+)
 
 
 @given(st.lists(st.tuples(texts, texts), min_size=1, max_size=8), st.sampled_from([pa.string(), pa.large_string()]))
 @settings(max_examples=150, deadline=None)
 def test_any_edits_of_any_strings_equal_replacing_in_python(pairs, kind):
-    table = pa.table({"prompt": pa.array([p for p, _ in pairs], kind), "response": pa.array([r for _, r in pairs], kind)})
+    table = pa.table(
+        {"prompt": pa.array([p for p, _ in pairs], kind), "response": pa.array([r for _, r in pairs], kind)}
+    )
     assert changed(table).to_pylist() == substituted(table.to_pylist())
 
 

@@ -26,7 +26,13 @@ def rows(batch: Batch) -> list[tuple[int, int, str, str, str]]:
 
 OPENAI = [
     {"role": "system", "content": "Be brief.", "reasoning_content": None, "tool_calls": None, "tool_call_id": None},
-    {"role": "user", "content": "What do you see?", "reasoning_content": None, "tool_calls": None, "tool_call_id": None},
+    {
+        "role": "user",
+        "content": "What do you see?",
+        "reasoning_content": None,
+        "tool_calls": None,
+        "tool_call_id": None,
+    },
     {"role": "assistant", "content": None, "reasoning_content": "I look.", "tool_calls": [CALL], "tool_call_id": None},
     {"role": "tool", "content": "blue", "reasoning_content": None, "tool_calls": None, "tool_call_id": "c1"},
     {"role": "assistant", "content": "Blue.", "reasoning_content": None, "tool_calls": None, "tool_call_id": None},
@@ -100,7 +106,9 @@ def test_columns_become_turns():
 
 
 def test_nemotron_v1_has_its_conversation_in_one_column_and_its_answer_in_another():
-    batch = batch_of([{"input": [{"role": "user", "content": "Hi"}], "output": "<think>hm</think>Hello", "license": "x"}])
+    batch = batch_of(
+        [{"input": [{"role": "user", "content": "Hi"}], "output": "<think>hm</think>Hello", "license": "x"}]
+    )
     assert [r[1:] for r in rows(batch)] == [
         (0, "user", "content", "Hi"),
         (1, "assistant", "reasoning", "hm"),
@@ -127,7 +135,10 @@ def test_nemotron_v1_has_its_conversation_in_one_column_and_its_answer_in_anothe
     ],
 )
 def test_inline_reasoning_is_split_where_it_is_well_formed(text, expected):
-    for record in ({"prompt": "?", "response": text}, {"messages": json.dumps([{"role": "assistant", "content": text}])}):
+    for record in (
+        {"prompt": "?", "response": text},
+        {"messages": json.dumps([{"role": "assistant", "content": text}])},
+    ):
         found = [r[3:] for r in rows(batch_of([record])) if r[2] == "assistant"]
         assert found == expected
 
@@ -179,7 +190,9 @@ def test_a_record_over_the_limit_is_unreadable():
 
 
 def test_ids_are_the_sources_where_they_are_keys_and_hashes_where_they_could_name_someone():
-    ids = batch_of([{"uuid": u, "text": f"t{i}"} for i, u in enumerate(["a-1", "ann@example.com", "447700900123", None])]).ids
+    ids = batch_of(
+        [{"uuid": u, "text": f"t{i}"} for i, u in enumerate(["a-1", "ann@example.com", "447700900123", None])]
+    ).ids
     assert ids[0].as_py() == "a-1"
     assert all(i.as_py().startswith("b2-") for i in ids[1:])
     assert len(set(ids.to_pylist())) == 4
