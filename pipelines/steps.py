@@ -6,6 +6,7 @@ Text never gets into such a line: an unexpected error is named by its type and p
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -164,6 +165,9 @@ class _Current:
 
     def fail(self, why: str) -> None:
         self.done = True
+        if self.writer is not None:
+            with contextlib.suppress(OSError):
+                self.writer.abandon()
         if self.staged is not None:
             shutil.rmtree(self.staged, ignore_errors=True)
         line = json.dumps({"key": self.unit.key, "shard": self.unit.shard.name, "why": why})

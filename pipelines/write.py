@@ -75,6 +75,11 @@ class UnitWriter:
         arrays = [*rows.filter(mask).columns, *(v.filter(mask) for v in verdict), reasons]
         return pa.RecordBatch.from_arrays(arrays, schema=self.rejected_schema)
 
+    def abandon(self) -> None:
+        """Let go of the files, so that the space they took is free once they are deleted."""
+        for file in self.files.values():
+            file.abandon()
+
     def finish(self) -> dict[str, Any]:
         """Close and sync the files. Raises AssertionError when kept + rejected is not what was read."""
         files = {}
@@ -179,6 +184,10 @@ class _File:
         groups = max(1, round(self._bytes / self.limit))
         self._writer.write_table(table, row_group_size=-(-table.num_rows // groups))
         self._waiting, self._bytes = [], 0
+
+    def abandon(self) -> None:
+        self._writer.is_open = False
+        self._handle.close()
 
     def close(self) -> None:
         self._flush()

@@ -166,7 +166,7 @@ def openai(rng: random.Random) -> tuple[list[dict], list[tuple[int, str, str]]]:
     message[1]["content"] += " Please also write it to maria.jensen@fjordmail.no."
     message[4]["content"] += " I have sent it to maria.jensen@fjordmail.no."
     message = plant(40, "edit", "a telephone number and a card number")["messages"]
-    message[1]["content"] += " Call me on +44 20 7946 0958, and charge my card 4111 1111 1111 1111."
+    message[1]["content"] += " Call me on +44 20 7946 0958, and charge my card 4539 1488 0343 6467."
     return rows, labels
 
 

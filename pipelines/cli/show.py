@@ -108,9 +108,14 @@ def struct_rows(kind: type[Any]) -> list[tuple[str, str, str, str]]:
         metas = [a for a in get_args(annotation) if isinstance(a, msgspec.Meta)]
         told = " ".join(m.description for m in metas if m.description)
         base = get_args(annotation)[0] if metas else annotation
-        default = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()  # type: ignore[operator]
-        rows.append((field.name, _type(base), _yaml(default), told))
+        rows.append((field.name, _type(base), _default(field), told))
     return rows
+
+
+def _default(field: msgspec.structs.FieldInfo) -> str:
+    if field.required:
+        return "(must be given)"
+    return _yaml(field.default_factory() if field.default is msgspec.NODEFAULT else field.default)
 
 
 def _type(annotation: Any) -> str:

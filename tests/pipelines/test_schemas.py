@@ -95,7 +95,8 @@ def test_columns_become_turns():
         (0, "user", "content", "1 and 2"),
         (1, "assistant", "content", "3"),
     ]
-    with_system = batch_of([{"system": "Be kind.", "prompt": "Hi", "response": "Hello"}, {"system": "", "prompt": "a", "response": "b"}])  # fmt: skip
+    kind = {"system": "Be kind.", "prompt": "Hi", "response": "Hello"}
+    with_system = batch_of([kind, {"system": "", "prompt": "a", "response": "b"}])
     assert [(r[0], r[1], r[2]) for r in rows(with_system) if r[4]] == [
         (0, 0, "system"),
         (0, 1, "user"),
