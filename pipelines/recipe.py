@@ -105,7 +105,10 @@ class Recipe:
 
     def assets(self) -> dict[str, dict[str, str]]:
         """Models and rule packs by filter: name -> sha256."""
-        return {s.name: dict(s.filter.assets(s.options)) for s in self.stages}
+        try:
+            return {s.name: dict(s.filter.assets(s.options)) for s in self.stages}
+        except ConfigError as error:
+            raise UsageError(str(error)) from None
 
     def fingerprint(self) -> str:
         """sha256 of the effective recipe, the models, the code and the packages that read, judge and write."""

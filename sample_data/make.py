@@ -159,7 +159,7 @@ def openai(rng: random.Random) -> tuple[list[dict], list[tuple[int, str, str]]]:
     plant(29, "structure", "the last answer is empty")["messages"][4]["content"] = ""
     loop = "Wait, let me check the crates again. "
     plant(62, "repetition", "one sentence two hundred times")["messages"][1]["reasoning_content"] += " " + loop * 200
-    plant(66, "repetition", "a word five thousand times")["messages"][1]["content"] += " and" * 5000
+    plant(66, "repetition", "a word five thousand times")["messages"][1]["content"] += " Once more" + " and" * 5000 + "."
     one, two = "Maybe the figs were counted twice. ", "But the figs cannot have been counted twice. "
     plant(71, "repetition", "two sentences in turn")["messages"][1]["reasoning_content"] += " " + (one + two) * 150
     message = plant(33, "edit", "an e-mail address in question, call and result")["messages"]
