@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import shutil
@@ -14,6 +15,8 @@ from pathlib import Path
 from datatrove.executor.local import LocalPipelineExecutor
 from datatrove.pipeline.base import PipelineStep
 from datatrove.utils.logging import logger
+
+from pipelines.steps import Judge
 
 RANKS_A_WORKER = 8
 """More ranks than workers, so that one slow shard does not leave a worker idle at the end."""
@@ -44,6 +47,8 @@ class LocalExecutor(LocalPipelineExecutor):
         # A process that is started with -c puts the working directory first on its path; ours may hold other packages
         # called filters or pipelines.
         os.environ["PYTHONSAFEPATH"] = "1"
+        stages = [(s.name, s.options) for s in self.pipeline if isinstance(s, Judge)]
+        os.environ["CORPUSMILL_STAGES"] = json.dumps(stages)
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["pipelines.worker"])
         logs = str(self.logging_dir.path)

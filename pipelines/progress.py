@@ -95,7 +95,7 @@ def _bars(folder: Path, units: int, records: int, stop: threading.Event) -> None
     columns = (
         TextColumn("units {task.fields[units]}/{task.fields[of_units]}"),
         BarColumn(),
-        TextColumn("{task.completed:,.0f} records"),
+        TextColumn("{task.description}"),
         TextColumn("{task.fields[speed]:.0f} MB/s"),
         TimeElapsedColumn(),
         TextColumn("left"),
@@ -109,6 +109,7 @@ def _bars(folder: Path, units: int, records: int, stop: threading.Event) -> None
             ended = stop.wait(INTERVAL / 10)
             now = done(folder)
             speed = now.bytes / 1e6 / max(time.monotonic() - began, 1e-9)
-            progress.update(task, completed=now.records, units=now.units, speed=speed)
+            told = f"{now.records:,} records" if now.records else "starting; the first run compiles its kernels"
+            progress.update(task, completed=now.records, units=now.units, speed=speed, description=told)
             if ended:
                 return
