@@ -37,7 +37,9 @@ def main() -> None:
         shards = sorted(folder.glob("*.parquet"))
         tables = [pq.read_table(p, use_threads=False).combine_chunks() for p in shards]
         size = sum(t.nbytes for t in tables) / 1e6
-        print(f"{len(shards)} shards, {sum(t.num_rows for t in tables):,} records, {size:.1f} MB of Arrow data, one core\n")
+        print(
+            f"{len(shards)} shards, {sum(t.num_rows for t in tables):,} records, {size:.1f} MB of Arrow data, one core\n"
+        )
         raw = _best(lambda: _raw(shards, Path(scratch)))
         _row("raw pyarrow read + write", size, raw)
         loaded = recipes.load("default")

@@ -1,7 +1,7 @@
 """Brings the generated parts of the docs up to date: options, reasons and scores of every filter, and the recipe's sections.
 
-    python docs/generate.py            # writes
-    python docs/generate.py --check    # says what is out of date, and exits with 1
+python docs/generate.py            # writes
+python docs/generate.py --check    # says what is out of date, and exits with 1
 """
 
 from __future__ import annotations

@@ -26,7 +26,9 @@ class DatatroveFilter(Filter):
     """Base of the classes that ``wrapped`` makes, one for each of datatrove's filters."""
 
     summary = "A filter of datatrove's, over a record's answers."
-    reasons: ClassVar = {"datatrove_rejected": "datatrove's filter drops the text; the evidence's rule is its own reason."}
+    reasons: ClassVar = {
+        "datatrove_rejected": "datatrove's filter drops the text; the evidence's rule is its own reason."
+    }
     scores: ClassVar = {"characters": pa.int64()}
     target: ClassVar[type[Any]]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import hyperscan
 import numpy as np
@@ -18,6 +19,10 @@ from filters.contract import ConfigError
 
 GAP = 4096
 """Bytes of unwanted text scanned anyway rather than starting another call; a call costs about as much."""
+
+
+REACH = 500
+"""Bytes before the end of a match in which its start is looked for; a longer match is shown from there."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,11 @@ class Match:
 
 
 class PatternSet:
-    """Compiled once a worker. Expressions see UTF-8 with Unicode classes; ``.`` does not match a newline."""
+    r"""Compiled once a worker. Expressions see bytes: classes, ``\w``, ``\b`` and case are those of ASCII.
+
+    In UTF-8 mode, or when asked for the start of a match, hyperscan refuses expressions with gaps as too large; so it is
+    asked for ends only, and starts are found by scanning the few bytes before them again.
+    """
 
     def __init__(self, patterns: Sequence[Pattern]) -> None:
         self.patterns = tuple(patterns)
@@ -61,27 +70,53 @@ class PatternSet:
         return np.sort(np.concatenate(found)) if found else np.zeros(0, np.int64)
 
     def matches(self, segments: Segments, which: np.ndarray) -> Iterator[Match]:
-        """Every match in the named segments, by segment, then pattern, then start; overlaps of one pattern merged."""
+        """Every match in the named segments, by segment, then pattern, then start."""
         for segment in self.candidates(segments, which):
             yield from self.matches_in(segments.bytes(segment), int(segment))
 
     def matches_in(self, text: bytes, segment: int = -1) -> list[Match]:
-        """Matches in one text; of overlapping matches of one pattern, their union."""
-        spans: dict[int, list[list[int]]] = {}
+        """Matches in one text. Of matches of one pattern that overlap, the last is given, and as short as it can be."""
+        out: list[Match] = []
+        for pattern, ends in sorted(self._ends(text).items()):
+            spans: list[Match] = []
+            low = len(text) + 1
+            for end in sorted(ends, reverse=True):
+                if end <= low:
+                    low = self._start(text, pattern, end)
+                    spans.append(Match(pattern, segment, low, end))
+            out += reversed(spans)
+        return out
 
-        def on_match(pattern: int, start: int, end: int, _flags: int, _context: object) -> None:
-            if start == end:
-                return
-            runs = spans.setdefault(pattern, [])
-            while runs and start <= runs[-1][0]:
-                runs.pop()
-            if runs and start < runs[-1][1]:
-                runs[-1][1] = max(runs[-1][1], end)
-            else:
-                runs.append([start, end])
+    def _ends(self, text: bytes) -> dict[int, set[int]]:
+        ends: dict[int, set[int]] = {}
+
+        def on_match(pattern: int, _from: int, end: int, _flags: int, _context: object) -> None:
+            ends.setdefault(pattern, set()).add(end)
 
         self._exact.scan(text, match_event_handler=on_match)
-        return [Match(p, segment, start, end) for p in sorted(spans) for start, end in spans[p]]
+        return ends
+
+    def _start(self, text: bytes, pattern: int, end: int) -> int:
+        """The latest word boundary from which the pattern still matches up to ``end``: by bisection, as more text before
+        a match does not undo it."""
+        places = [i for i in range(max(0, end - REACH), end) if i == 0 or _is_boundary(text[i - 1], text[i])]
+        low, high = 0, len(places)
+        while high - low > 1:
+            middle = (low + high) // 2
+            if end - places[middle] in self._ends(text[places[middle] : end]).get(pattern, ()):
+                low = middle
+            else:
+                high = middle
+        return places[low] if places else max(0, end - REACH)
+
+
+def _is_boundary(before: int, here: int) -> bool:
+    """Whether a text may be cut between two bytes: not inside an ASCII word, nor inside a character."""
+    return here & 0xC0 != 0x80 and not (_is_word(before) and _is_word(here))
+
+
+def _is_word(c: int) -> bool:
+    return 48 <= c <= 57 or 97 <= (c | 32) <= 122 or c == 95
 
 
 def _match_ends(database: hyperscan.Database, segments: Segments, ordered: np.ndarray) -> list[int]:
@@ -93,16 +128,17 @@ def _match_ends(database: hyperscan.Database, segments: Segments, ordered: np.nd
     for run in np.split(np.arange(len(ordered)), cuts):
         low, high = int(starts[run[0]]), int(stops[run].max())
 
-        def on_match(_id: int, _from: int, end: int, _flags: int, low: int) -> None:
+        def on_match(_id: int, _from: int, end: int, _flags: int, low: Any) -> None:
             ends.append(low + end)
 
-        database.scan(memoryview(buffer[low:high]), match_event_handler=on_match, context=low)
+        # A view, not a copy: the library takes any buffer, its type stub knows only str and bytes.
+        view: Any = memoryview(buffer[low:high])
+        database.scan(view, match_event_handler=on_match, context=low)
     return ends
 
 
 def _compile(patterns: Sequence[Pattern], *, loose: bool) -> hyperscan.Database:
-    base = hyperscan.HS_FLAG_UTF8 | hyperscan.HS_FLAG_UCP
-    base |= hyperscan.HS_FLAG_PREFILTER if loose else hyperscan.HS_FLAG_SOM_LEFTMOST
+    base = hyperscan.HS_FLAG_PREFILTER if loose else 0
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     expressions = [(_without_assertions(p.expression) if loose else p.expression).encode() for p in patterns]
     flags = [base | (hyperscan.HS_FLAG_CASELESS if p.caseless else 0) for p in patterns]

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from filters.contract import Edits
-from pipelines.schemas.arrays import Text, is_string, leaf, text_of, with_leaf
+from pipelines.schemas.arrays import Text, is_list, is_string, leaf, text_of, with_leaf
 from pipelines.schemas.documents import parse
 from pipelines.schemas.layout import JsonPath, Leaf
 from pipelines.schemas.read import Read
@@ -101,6 +101,7 @@ def _decoded(array: pa.Array, home: Leaf, text: Text, changes: dict[int, list[Ch
     values = [_encoded(array, row, texts) for row, texts in by_row.items()]
     index = np.arange(len(array))
     index[list(by_row)] = len(array) + np.arange(len(by_row))
+    values = [_conform(v, array.type) for v in values]
     return pa.concat_arrays([array, pa.array(values, array.type)]).take(pa.array(index))
 
 
@@ -121,10 +122,22 @@ def _encoded(array: pa.Array, row: int, texts: list[tuple[JsonPath, str]]) -> An
     return json.dumps(document, ensure_ascii=False) if is_string(array.type) else document
 
 
+def _conform(value: Any, kind: pa.DataType) -> Any:
+    """The value as its Arrow type can hold it: what stood as a number in a struct and is a placeholder now becomes null."""
+    if value is None or is_string(kind):
+        return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if is_list(kind):
+        return [_conform(v, kind.value_type) for v in value] if isinstance(value, list) else None
+    if pa.types.is_struct(kind):
+        fields = [kind.field(i) for i in range(kind.num_fields)]
+        return {f.name: _conform(value.get(f.name), f.type) for f in fields} if isinstance(value, dict) else None
+    return None if isinstance(value, str) and not pa.types.is_temporal(kind) else value
+
+
 def _put(document: Any, path: JsonPath, text: str) -> Any:
     if not path:
         return _like(document, text)
-    holder = document if not isinstance(document, dict) or isinstance(path[0], str) else _messages(document)
+    holder: Any = document if not isinstance(document, dict) or isinstance(path[0], str) else _messages(document)
     for step in path[:-1]:
         holder = _loaded(holder, step)
     holder[path[-1]] = _like(holder[path[-1]], text)

@@ -28,7 +28,7 @@ ATTEMPTS = 3
 class LocalExecutor(LocalPipelineExecutor):
     """datatrove's local executor with a pool that notices a killed worker, and no console log of its own."""
 
-    def run(self) -> None:  # type: ignore[override]
+    def run(self) -> None:
         """Every rank once; ranks lost with a worker up to ATTEMPTS times. What is then missing, the ledger tells."""
         logger.remove()
         self.save_executor_as_json()

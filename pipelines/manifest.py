@@ -13,6 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from filters.contract import Filter
 from filters.reading import ReadFilter
 from pipelines.recipe import Recipe, software
 from pipelines.units import Plan
@@ -92,7 +93,7 @@ def _inputs(plan: Plan, receipts: Mapping[str, dict[str, Any]]) -> list[dict[str
 def _filters(recipe: Recipe, done: list[dict[str, Any]]) -> list[dict[str, Any]]:
     assets = recipe.assets()
     told = []
-    classes = {"read": ReadFilter, **{s.name: s.filter for s in recipe.stages}}
+    classes: dict[str, type[Filter]] = {"read": ReadFilter, **{s.name: s.filter for s in recipe.stages}}
     for name, filter_ in classes.items():
         mine = [r["filters"][name] for r in done]
         reasons, first = _sum(m["reasons"] for m in mine), _sum(m["first_reasons"] for m in mine)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from typing import Any
@@ -113,7 +113,7 @@ def _provenance(told: Mapping[str, Any]) -> str:
     )
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     numeric = {i for i, h in enumerate(head) if h in ("records", "first", "rows", "replacements", "kept records")}
     top = "".join(f"<th scope='col'>{h}</th>" for h in head)
     body = "".join(

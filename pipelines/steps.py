@@ -118,7 +118,7 @@ class WriteUnits(PipelineStep):
 
     def run(self, data: Iterator[Item], rank: int = 0, world_size: int = 1) -> Iterator[Item]:
         told = recipe.from_document(self.document)
-        stages = {"read": ReadFilter, **{s.name: s.filter for s in told.stages}}
+        stages: dict[str, type[Filter]] = {"read": ReadFilter, **{s.name: s.filter for s in told.stages}}
         ledger = Ledger(Path(self.out))
         current: _Current | None = None
         for item in data:

@@ -82,7 +82,7 @@ class UnitWriter:
 
     def finish(self) -> dict[str, Any]:
         """Close and sync the files. Raises AssertionError when kept + rejected is not what was read."""
-        files = {}
+        files: dict[str, dict[str, Any]] = {}
         for kind, file in self.files.items():
             file.close()
             path = self.folder / f"{kind}.parquet"

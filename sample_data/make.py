@@ -40,7 +40,20 @@ MESSAGE = pa.struct(
     ]
 )
 
-CITIES = ["Lisbon", "Oslo", "Nairobi", "Hanoi", "Quito", "Tallinn", "Dakar", "Bergen", "Cusco", "Kyoto", "Perth", "Turin"]
+CITIES = [
+    "Lisbon",
+    "Oslo",
+    "Nairobi",
+    "Hanoi",
+    "Quito",
+    "Tallinn",
+    "Dakar",
+    "Bergen",
+    "Cusco",
+    "Kyoto",
+    "Perth",
+    "Turin",
+]
 SKIES = ["clear", "cloudy", "light rain", "windy", "foggy", "sunny spells"]
 
 WEATHER = {
@@ -127,7 +140,10 @@ def weather_record(rng: random.Random, key: str) -> dict:
 
 def problem(rng: random.Random) -> tuple[str, str, str]:
     """A word problem with its reasoning and its answer."""
-    name, fruit = rng.choice(["Amara", "Jonas", "Mei", "Pavel", "Sofia"]), rng.choice(["apples", "plums", "figs", "pears"])
+    name, fruit = (
+        rng.choice(["Amara", "Jonas", "Mei", "Pavel", "Sofia"]),
+        rng.choice(["apples", "plums", "figs", "pears"]),
+    )
     crates, each, sold = rng.randint(3, 9), rng.randint(11, 24), rng.randint(5, 30)
     total = crates * each
     question = f"{name} packs {crates} crates with {each} {fruit} in each and sells {sold} {fruit}. How many are left?"
@@ -150,7 +166,9 @@ def openai(rng: random.Random) -> tuple[list[dict], list[tuple[int, str, str]]]:
         return rows[at]
 
     plant(3, "structure", "tool calls, and no tool definitions")["tools"] = None
-    plant(7, "structure", "calls a tool that was never declared")["messages"][2]["tool_calls"][0]["function"]["name"] = "get_traffic"
+    plant(7, "structure", "calls a tool that was never declared")["messages"][2]["tool_calls"][0]["function"][
+        "name"
+    ] = "get_traffic"
     call = plant(12, "structure", "arguments that are not JSON")["messages"][2]["tool_calls"][0]["function"]
     call["arguments"] = call["arguments"][:-1]
     call = plant(18, "structure", "a required argument is missing")["messages"][2]["tool_calls"][0]["function"]
@@ -159,7 +177,9 @@ def openai(rng: random.Random) -> tuple[list[dict], list[tuple[int, str, str]]]:
     plant(29, "structure", "the last answer is empty")["messages"][4]["content"] = ""
     loop = "Wait, let me check the crates again. "
     plant(62, "repetition", "one sentence two hundred times")["messages"][1]["reasoning_content"] += " " + loop * 200
-    plant(66, "repetition", "a word five thousand times")["messages"][1]["content"] += " Once more" + " and" * 5000 + "."
+    plant(66, "repetition", "a word five thousand times")["messages"][1]["content"] += (
+        " Once more" + " and" * 5000 + "."
+    )
     one, two = "Maybe the figs were counted twice. ", "But the figs cannot have been counted twice. "
     plant(71, "repetition", "two sentences in turn")["messages"][1]["reasoning_content"] += " " + (one + two) * 150
     message = plant(33, "edit", "an e-mail address in question, call and result")["messages"]
@@ -201,10 +221,17 @@ def prompt_response(rng: random.Random) -> tuple[list[str], list[tuple[int, str,
     lines = []
     for i in range(40):
         question, reasoning, answer = problem(rng)
-        row = {"id": f"pr-{i:03d}", "prompt": question, "response": f"<think>{reasoning}</think>{answer}", "score": i / 40}
+        row = {
+            "id": f"pr-{i:03d}",
+            "prompt": question,
+            "response": f"<think>{reasoning}</think>{answer}",
+            "score": i / 40,
+        }
         lines.append(json.dumps(row, ensure_ascii=False))
     lines[9] = lines[9][: len(lines[9]) // 2]
-    lines[22] = json.dumps({"id": "pr-022", "prompt": "How many pears are left?", "response": "<think>First I count the crates"})
+    lines[22] = json.dumps(
+        {"id": "pr-022", "prompt": "How many pears are left?", "response": "<think>First I count the crates"}
+    )
     return lines, [(9, "read", "half a line"), (22, "structure", "reasoning that is never closed")]
 
 
@@ -244,9 +271,19 @@ def main() -> None:
 
 
 def _message(
-    role: str, content: str | None, reasoning: str | None = None, calls: list | None = None, tool_call_id: str | None = None
+    role: str,
+    content: str | None,
+    reasoning: str | None = None,
+    calls: list | None = None,
+    tool_call_id: str | None = None,
 ) -> dict:
-    return {"role": role, "content": content, "reasoning_content": reasoning, "tool_calls": calls, "tool_call_id": tool_call_id}
+    return {
+        "role": role,
+        "content": content,
+        "reasoning_content": reasoning,
+        "tool_calls": calls,
+        "tool_call_id": tool_call_id,
+    }
 
 
 def _call(key: str, name: str, arguments: dict) -> dict:

@@ -16,7 +16,9 @@ DOCS = ROOT / "docs"
 
 
 def test_generated_parts_are_up_to_date():
-    made = subprocess.run([sys.executable, DOCS / "generate.py", "--check"], capture_output=True, text=True, check=False)
+    made = subprocess.run(
+        [sys.executable, DOCS / "generate.py", "--check"], capture_output=True, text=True, check=False
+    )
     assert made.returncode == 0, made.stdout
 
 

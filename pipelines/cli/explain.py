@@ -124,8 +124,8 @@ def _batches(recipe: Recipe, shard: Shard) -> Iterator[tuple[int, Read]]:
     for part in reader.parts(shard.path, recipe.work.unit_bytes):
         at = part.first_row
         for rows in reader.rows(shard.path, part, schema, recipe.work.batch_bytes):
-            options = {"max_record_bytes": recipe.input.max_record_bytes, "problems": rows.problems}
-            yield at, read(rows.batch, columns, **options)
+            limit = recipe.input.max_record_bytes
+            yield at, read(rows.batch, columns, max_record_bytes=limit, problems=rows.problems)
             at += rows.batch.num_rows
 
 

@@ -46,4 +46,4 @@ class Format(Protocol):
 def of(shard: Shard) -> Format:
     from pipelines.formats import jsonl, parquet
 
-    return {"parquet": parquet, "jsonl": jsonl}[shard.kind]  # type: ignore[return-value]
+    return {"parquet": parquet, "jsonl": jsonl}[shard.kind]

@@ -153,7 +153,7 @@ def _with_markup(text: Text, wanted: np.ndarray) -> np.ndarray:
         return np.zeros(0, np.int64)
     elements = np.flatnonzero(wanted)
     low, high = int(text.starts[elements].min()), int(text.ends[elements].max())
-    hits = np.fromiter((low + m.start() for m in _MARKUP.finditer(memoryview(text.data)[low:high])), np.int64)
+    hits = np.fromiter((low + m.start() for m in _MARKUP.finditer(text.data[low:high].data)), np.int64)
     at = np.unique(np.searchsorted(text.starts[elements], hits, side="right") - 1)
     at = at[at >= 0]
     return elements[at]
@@ -180,4 +180,5 @@ def _split(raw: bytes) -> list[tuple[int, int, int, str | None]]:
 def _piece(rows: list[tuple[int, int, int, int, int, str | None]]) -> Piece:
     element, start, end, channel, order, names = zip(*rows, strict=True)
     columns = [np.array(c, np.int64) for c in (element, start, end, channel, order)]
-    return Piece(*columns, names=pa.array(names, pa.string()))
+    e, s, t, c, o = columns
+    return Piece(e, s, t, c, o, pa.array(names, pa.string()))

@@ -6,7 +6,7 @@ homes of the text are kept beside it, so that edits find their way back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -159,7 +159,7 @@ def _pick(value: Any, elements: np.ndarray) -> Any:
     return value.take(pa.array(elements)) if isinstance(value, pa.Array) else value
 
 
-def _column(value: np.ndarray | int, n: int, kind: Callable[..., Any]) -> np.ndarray:
+def _column(value: np.ndarray | int, n: int, kind: Any) -> np.ndarray:
     return np.full(n, value, kind) if np.isscalar(value) else np.asarray(value, kind)
 
 

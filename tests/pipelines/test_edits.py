@@ -111,6 +111,15 @@ def test_tools_as_structs_are_still_tools_after_an_edit():
     assert result.to_pylist() == substituted(table.to_pylist())
 
 
+def test_a_number_in_a_struct_that_becomes_a_placeholder_is_null_rather_than_a_failure():
+    calls = [{"function": {"name": "f", "arguments": {"n": 5551234, "s": "x"}}}]
+    table = pa.Table.from_pylist([{"messages": [{"role": "assistant", "content": None, "tool_calls": calls}]}])
+    found = laid(table)
+    wanted = replacing(found, "5551234", '"<X>"')
+    [row] = edits.apply(found, [wanted], np.ones(1, bool)).to_pylist()
+    assert row["messages"][0]["tool_calls"][0]["function"]["arguments"] == {"n": None, "s": "x"}
+
+
 texts = st.one_of(
     st.none(), st.lists(st.sampled_from(["secret", "é", "😀", "漢", " ", "x", "\n"]), max_size=12).map("".join)
 )

@@ -1,0 +1,161 @@
+"""Rule packs: YAML files of patterns with their purpose, their weight and the examples that test them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from filters.contract import ConfigError
+from filters.narrative.bytewise import bytewise
+
+FOLDER = Path(__file__).parent / "packs"
+
+REASONS = {
+    "party_alignment": "The assistant speaks a party's or government's line as its own.",
+    "nationalist_voice": "The assistant speaks as a member or champion of a nation.",
+    "political_refusal": "The assistant declines a question because it is political or sensitive.",
+    "teacher_identity": "The assistant names the model it is or the company that made it.",
+    "refusal_boilerplate": "The assistant declines, or speaks of itself as a language model, in set phrases.",
+    "custom_rule": "A rule of a pack that the recipe brought along matched.",
+}
+"""Codes that a pack's rules may give, most severe first."""
+
+Context = Literal["quoted", "requested", "attributed", "negated"]
+CONTEXTS: tuple[Context, ...] = ("quoted", "requested", "attributed", "negated")
+Place = Literal["answer", "reasoning"]
+
+
+class Example(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A text the assistant writes, and the prompt it answers."""
+
+    text: str
+    prompt: str = ""
+
+
+class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One pattern.
+
+    weight: 2 is enough to drop a record, 1 needs a second rule beside it. unless: contexts in which a hit does not count.
+    ``{name}`` in a pattern stands for the pack's word list of that name, as an alternation.
+    """
+
+    id: str
+    pattern: str
+    lang: str
+    about: str
+    weight: Annotated[int, msgspec.Meta(ge=1, le=2)] = 2
+    reason: str = ""
+    where: tuple[Place, ...] = ("answer", "reasoning")
+    unless: tuple[Context, ...] = CONTEXTS
+    caseless: bool = True
+    match: tuple[str | Example, ...] = ()
+    no_match: tuple[str | Example, ...] = ()
+
+
+class PackFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A pack as written. controls: texts that must be kept; bound: the share of them that may be dropped all the same."""
+
+    name: str
+    version: int
+    about: str
+    reason: str = "custom_rule"
+    words: dict[str, list[str]] = {}
+    rules: tuple[Rule, ...]
+    controls: tuple[str | Example, ...] = ()
+    bound: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A rule ready to compile: its name in evidence (pack/id), expanded expression and reason code."""
+
+    name: str
+    expression: str
+    reason: str
+    rule: Rule
+
+
+def built_in() -> list[str]:
+    return sorted(p.stem for p in FOLDER.glob("*.yaml"))
+
+
+def locate(pack: str) -> Path:
+    """The file of a built-in pack, or of a path (anything with a slash or a .yaml ending)."""
+    if "/" in pack or pack.endswith((".yaml", ".yml")):
+        path = Path(pack)
+    else:
+        path = FOLDER / f"{pack}.yaml"
+    if not path.is_file():
+        raise ConfigError(f"narrative: no rule pack {pack!r}; there are {', '.join(built_in())}, or give a path to a .yaml file")
+    return path
+
+
+@lru_cache(maxsize=64)
+def _digest(path: str, _size: int, _changed: int) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def digest(path: Path) -> str:
+    stat = path.stat()
+    return _digest(str(path), stat.st_size, stat.st_mtime_ns)
+
+
+def read(path: Path) -> PackFile:
+    """The pack in a file. Raises ConfigError naming the file and what is wrong with it."""
+    # Imported here: planning needs no YAML of ours.
+    import yaml
+
+    try:
+        document = yaml.load(path.read_text("utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        pack = msgspec.convert(document, PackFile)
+    except (yaml.YAMLError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        message = " ".join(str(error).split())
+        raise ConfigError(f"narrative: rule pack {path.name}: {message}") from None
+    _check(pack)
+    return pack
+
+
+def rules_of(pack: PackFile) -> list[Loaded]:
+    return [Loaded(f"{pack.name}/{r.id}", _expanded(pack, r), r.reason or pack.reason, r) for r in pack.rules]
+
+
+def _check(pack: PackFile) -> None:
+    seen: set[str] = set()
+    for rule in pack.rules:
+        if rule.id in seen:
+            raise ConfigError(f"narrative: rule pack {pack.name}: two rules are called {rule.id}")
+        seen.add(rule.id)
+        if (rule.reason or pack.reason) not in REASONS:
+            raise ConfigError(f"narrative: rule {pack.name}/{rule.id}: reason must be one of {', '.join(REASONS)}")
+        _expanded(pack, rule)
+
+
+_WORD_LIST = re.compile(r"\{([a-z][a-z_]*)\}")
+
+
+def _expanded(pack: PackFile, rule: Rule) -> str:
+    """The pattern with word lists put in; lists may use lists that stand before them."""
+    lists: dict[str, str] = {}
+
+    def put(match: re.Match[str]) -> str:
+        if match[1] not in lists:
+            raise ConfigError(f"narrative: rule {pack.name}/{rule.id}: no word list {match[1]!r}")
+        return lists[match[1]]
+
+    for name, words in pack.words.items():
+        lists[name] = "(?:" + "|".join(_WORD_LIST.sub(put, w) for w in words) + ")"
+    try:
+        return bytewise(_WORD_LIST.sub(put, rule.pattern))
+    except ValueError as error:
+        raise ConfigError(f"narrative: rule {pack.name}/{rule.id}: {error}") from None
+
+
+def example(value: str | Example) -> Example:
+    return Example(value) if isinstance(value, str) else value
+

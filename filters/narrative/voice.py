@@ -1,0 +1,70 @@
+"""Hits of the rules in what the assistant wrote, each with the context that excuses it, if one does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from filters.batch import REASONING, Segments
+from filters.narrative.context import crosses_sentence, excuse
+from filters.narrative.packs import Loaded
+from filters.scan import Match, Pattern, PatternSet
+
+MOST_HITS = 200
+"""Hits of one rule in one segment that are looked at; a text that repeats itself a million times is no news after these."""
+
+NEARBY = 16_384
+"""Bytes of text on either side of a hit that its context is read from."""
+
+
+@dataclass(frozen=True)
+class Hit:
+    """rule: index into the rules. start/end: bytes from the segment's start. excuse: the context, or None if it counts."""
+
+    rule: int
+    segment: int
+    start: int
+    end: int
+    excuse: str | None
+
+
+class Voice:
+    """Rules compiled once a worker. Raises ConfigError naming the rule whose pattern does not compile."""
+
+    def __init__(self, rules: Sequence[Loaded]) -> None:
+        self._rules = tuple(rules)
+        self._set = PatternSet([Pattern(r.name, r.expression, r.rule.caseless) for r in rules])
+
+    def hits(self, segments: Segments, which: np.ndarray, prompt: Callable[[int], str]) -> Iterator[Hit]:
+        """Hits in the named segments. prompt: segment -> what the user had said."""
+        for segment in self._set.candidates(segments, which):
+            place = "reasoning" if segments.channel[segment] == REASONING else "answer"
+            data = segments.bytes(segment)
+            yield from self._judged(self._set.matches_in(data, int(segment)), data, place, lambda s=segment: prompt(int(s)))  # type: ignore[misc]
+
+    def hits_in(self, text: str, prompt: str = "", place: str = "answer") -> list[Hit]:
+        """Hits in one text on its own: what a pack's examples are tested with."""
+        data = text.encode("utf-8")
+        return list(self._judged(self._set.matches_in(data), data, place, lambda: prompt))
+
+    def _judged(self, matches: list[Match], data: bytes, place: str, prompt: Callable[[], str]) -> Iterator[Hit]:
+        seen: dict[int, int] = {}
+        for match in matches:
+            rule = self._rules[match.pattern].rule
+            seen[match.pattern] = seen.get(match.pattern, 0) + 1
+            if place not in rule.where or seen[match.pattern] > MOST_HITS:
+                continue
+            around = surroundings(data, match.start, match.end)
+            if crosses_sentence(around[0][around[1] : around[2]]):
+                continue
+            yield Hit(match.pattern, match.segment, match.start, match.end, excuse(rule.unless, *around, prompt))
+
+
+def surroundings(data: bytes, start: int, end: int) -> tuple[str, int, int]:
+    """The text around a hit, and the hit's place in it in characters. Bounded, so that hits in long texts stay cheap."""
+    low, high = max(0, start - NEARBY), min(len(data), end + NEARBY)
+    before = data[low:start].decode("utf-8", "ignore")
+    hit = data[start:end].decode("utf-8", "ignore")
+    return before + hit + data[end:high].decode("utf-8", "ignore"), len(before), len(before) + len(hit)

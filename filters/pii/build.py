@@ -1,0 +1,96 @@
+"""From options to the places in a batch where personal data stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import phonenumbers
+from presidio_analyzer import EntityRecognizer
+
+from filters.batch import Batch
+from filters.pii import certainty, engine, jsontext, recognizers
+from filters.pii.edits import Place
+from filters.pii.finder import Finder, Hits
+from filters.pii.options import LANGUAGES, OURS, PiiOptions, check_names, reserved, wanted
+from filters.pii.windows import Text
+
+CONTEXT = 400
+"""Characters of text handed to the weighing, which takes its context from them once placeholders are gone."""
+KEPT_TEXTS = 4096
+"""Distinct texts whose places are kept within a batch: system prompts and tool definitions come again and again."""
+
+Found = tuple[int, int, str, int]
+
+
+def places(options: PiiOptions) -> Places:
+    """Everything loaded and compiled. Raises ConfigError for a name that does not exist."""
+    check_names("region", options.regions, phonenumbers.SUPPORTED_REGIONS)
+    check_names("language", options.languages, LANGUAGES)
+    asked = wanted(options)
+    known = engine.entities() | OURS | {r.entity for r in options.recognizers}
+    check_names("entity", options.entities, known)
+    found = engine.presidio(options.languages, asked, options.regions)
+    found += recognizers.ours(options.languages[0], known if asked is None else asked)
+    found += engine.custom(options.recognizers, options.languages)
+    return Places(Finder(distinct(found), options.languages), asked, options)
+
+
+def distinct(found: list[EntityRecognizer]) -> list[EntityRecognizer]:
+    """One of several that differ in nothing but the language they are registered for."""
+    seen: dict[tuple[object, ...], EntityRecognizer] = {}
+    for one in found:
+        patterns = tuple(p.regex for p in getattr(one, "patterns", ()))
+        seen.setdefault((type(one), tuple(one.supported_entities), patterns, tuple(one.context or ())), one)
+    return list(seen.values())
+
+
+class Places:
+    def __init__(self, finder: Finder, entities: set[str] | None, options: PiiOptions) -> None:
+        self.finder = finder
+        self._entities = entities
+        self._least = certainty.LEVELS.index(options.min_certainty)
+        self._allow = {a.casefold() for a in options.allow}
+
+    def of(self, batch: Batch) -> Iterator[Place]:
+        """Places by segment, then start; spans in bytes of the segment. Those that only look like it have counts False."""
+        segments = batch.segments
+        known: dict[bytes, list[Found]] = {}
+        for number in np.unique(segments.buffer):
+            which = np.flatnonzero((segments.buffer == number) & (segments.length > 0))
+            starts, ends = segments.start[which], segments.end[which]
+            for i, hits in self.finder.scan(segments.buffers[number], starts, ends):
+                segment = int(which[i])
+                data = segments.bytes(segment)
+                if data not in known:
+                    if len(known) >= KEPT_TEXTS:
+                        known.clear()
+                    known[data] = self._search(data, hits)
+                for start, end, entity, level in known[data]:
+                    yield Place(segment, start, end, entity, certainty.LEVELS[level], level >= self._least)
+
+    def _search(self, data: bytes, hits: Hits) -> list[Found]:
+        seen = jsontext.view(data)
+        if seen is not data:
+            hits = self.finder.hits(seen)
+        text = Text.of(seen)
+        best: dict[tuple[int, int, str], int] = {}
+        for language in self.finder.languages:
+            for result in self.finder.findings(text, hits, language):
+                if self._entities is not None and result.entity_type not in self._entities:
+                    continue
+                value = text.chars[result.start : result.end]
+                if self._is_allowed(result.entity_type, value):
+                    continue
+                before = text.chars[max(0, result.start - CONTEXT) : result.start]
+                after = text.chars[result.end : result.end + CONTEXT]
+                level, _why = certainty.judge(result.entity_type, value, before, after, result.score)
+                key = (text.byte(result.start), text.byte(result.end), result.entity_type)
+                best[key] = max(level, best.get(key, -1))
+        return sorted((*key, level) for key, level in best.items())
+
+    def _is_allowed(self, entity: str, value: str) -> bool:
+        folded = value.casefold()
+        if folded in self._allow or reserved(entity, value):
+            return True
+        return entity == "EMAIL_ADDRESS" and "@" + folded.rpartition("@")[2] in self._allow

@@ -1,0 +1,207 @@
+"""The language filter through judge(), with the real model."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from filters.contract import KEPT, ConfigError
+from filters.language import LanguageFilter, LanguageOptions
+from pipelines.schemas.read import read
+from pipelines.schemas.recognise import recognise
+from tests.support import batch_of, real, real_batch
+
+EN = "The committee met on Thursday to discuss the budget for the coming year and agreed to postpone the vote."
+FR = "Le comité s'est réuni jeudi pour discuter du budget de l'année prochaine et a décidé de reporter le vote."
+DE = "Der Ausschuss traf sich am Donnerstag, um über den Haushalt des kommenden Jahres zu beraten."
+IT = "Il comitato si è riunito giovedì per discutere il bilancio del prossimo anno e ha rinviato il voto."
+ES = "El comité se reunió el jueves para discutir el presupuesto del próximo año y aplazó la votación."
+JA = "委員会は木曜日に会合を開き、来年度の予算について話し合い、採決を延期することにした。"
+ZH = "委员会于星期四开会讨论明年的预算，并决定推迟表决，等待财政部门提交新的报告。"
+ZH_TRADITIONAL = "委員會於星期四開會討論明年的預算，並決定推遲表決，等待財政部門提交新的報告。"
+CODE = "import os\n\ndef walk(path):\n    for name in os.listdir(path):\n        yield os.path.join(path, name)\n"
+SENTENCES = {"en": EN, "fr": FR, "de": DE, "it": IT, "es": ES, "ja": JA, "zh": ZH}
+
+
+def judge(rows, **options):
+    return LanguageFilter(LanguageOptions(**options)).judge(batch_of(rows))
+
+
+def reasons(rows, **options) -> list[str | None]:
+    verdict = judge(rows, **options)
+    codes = list(LanguageFilter.reasons)
+    return [None if r == KEPT else codes[r] for r in verdict.reason]
+
+
+def answer_language(text: str, **options) -> str | None:
+    return judge([{"prompt": "", "response": text}], **options).scores["answer_language"][0].as_py()
+
+
+@pytest.mark.parametrize("code", SENTENCES)
+def test_a_sentence_of_each_of_the_cards_languages_is_recognised(code):
+    assert answer_language(SENTENCES[code]) == code
+
+
+def test_traditional_characters_are_chinese_not_japanese():
+    assert answer_language(ZH_TRADITIONAL) == "zh"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"```python\n{CODE}```",
+        f"~~~\n{EN}\n~~~",
+        CODE,
+        '{"message": "The committee met on Thursday to discuss the budget", "ok": true}',
+        "| country | capital of it |\n|---|---|\n| France | the city of Paris |",
+        "name\tcapital\tcountry\nParis\tcapital city\tFrance and others",
+        r"\[ \text{speed of the train} = \frac{distance}{time} \]",
+        "$$\nthe \\text{number of apples in the basket}\n$$",
+        "https://example.org/the/committee/met/on/thursday/to/discuss",
+        "12 + 30 = 42, 42 * 2 = 84",
+        "Paris.",
+        "\0\0\0",
+    ],
+)
+def test_what_is_not_prose_is_undetermined_rather_than_english(text):
+    assert answer_language(text) == "und"
+
+
+def test_prose_around_code_and_formulae_decides():
+    assert (
+        answer_language(f"{FR}\n\n```python\n{CODE}```\nOn obtient $x = 3$ avec `os.listdir(path)` et tout va bien.")
+        == "fr"
+    )
+
+
+def test_arithmetic_in_a_sentence_is_no_code():
+    assert (
+        answer_language("Natalia sold 48/2 = <<48/2=24>>24 clips in May.\nThat makes 48+24 = 72 clips altogether.")
+        == "en"
+    )
+
+
+def test_letters_are_counted_and_ideographs_count_three():
+    # "Wir gehen nach Hause" has 17 letters; 委员会于星期四开会 has 9 ideographs, 27 letters.
+    assert answer_language("Wir gehen nach Hause.", min_letters=18) == "und"
+    assert answer_language("Wir gehen nach Hause.", min_letters=17, min_probability=0.1, min_margin=0.0) == "de"
+    assert answer_language("委员会于星期四开会", min_letters=28) == "und"
+    assert answer_language("委员会于星期四开会", min_letters=27) == "zh"
+
+
+def test_the_answer_decides_then_the_reasoning_then_the_prompt_and_tool_calls_never():
+    message = {"role": "user", "content": ES, "reasoning_content": None}
+    rows = [
+        {"messages": [message, {"role": "assistant", "content": FR, "reasoning_content": EN}]},
+        {"messages": [message, {"role": "assistant", "content": "42", "reasoning_content": EN}]},
+        {"messages": [message, {"role": "assistant", "content": "42", "reasoning_content": None}]},
+    ]
+    assert judge(rows).scores["language"].to_pylist() == ["fr", "en", "es"]
+    call = {"id": "1", "type": "function", "function": {"name": "send", "arguments": '"' + DE + '"'}}
+    calls = [{"messages": [{"role": "assistant", "content": None, "tool_calls": [call]}]}]
+    assert judge(calls).scores["language"].to_pylist() == ["und"]
+
+
+def test_only_allowed_languages_are_kept_and_und_is_kept_unless_told():
+    rows = [{"prompt": EN, "response": FR}, {"prompt": EN, "response": DE}, {"prompt": "1+1", "response": "2"}]
+    assert reasons(rows, allow=["en", "fr"]) == [None, "language_not_allowed", None]
+    assert reasons(rows, allow=["en", "fr"], undetermined="drop") == [None, "language_not_allowed", "language_unknown"]
+    assert reasons(rows) == [None, None, None]
+
+
+def test_every_named_part_must_be_allowed():
+    rows = [{"messages": [{"role": "assistant", "content": FR, "reasoning_content": ZH}]}]
+    assert reasons(rows, allow=["fr"]) == [None]
+    assert reasons(rows, allow=["fr"], parts=["reasoning", "answer"]) == ["language_not_allowed"]
+
+
+def test_answer_in_another_language_than_the_prompt():
+    rows = [{"prompt": EN, "response": FR}, {"prompt": FR, "response": FR}, {"prompt": EN, "response": "x = 1"}]
+    assert reasons(rows, same_as_prompt=True) == ["language_mismatch", None, None]
+
+
+def test_an_answer_that_switches_half_way_is_mixed_and_the_place_is_shown():
+    text = EN * 8 + "\n" + ZH * 8
+    verdict = judge([{"prompt": EN, "response": text}], min_share=0.9)
+    assert list(LanguageFilter.reasons)[verdict.reason[0]] == "language_mixed"
+    share = verdict.scores["answer_share"][0].as_py()
+    assert 0.3 < share < 0.7, "four windows, two on either side"
+    assert set(verdict.evidence.rule) == {"zh"} or set(verdict.evidence.rule) == {"en"}
+    data = text.encode()
+    for start, end, rule in zip(verdict.evidence.start, verdict.evidence.end, verdict.evidence.rule, strict=True):
+        assert ("委".encode() in data[start:end]) if rule == "zh" else (b"committee" in data[start:end])
+
+
+def test_near_languages_count_as_one():
+    serbian = "Odbor se sastao u četvrtak kako bi raspravljao o proračunu za sljedeću godinu i odgodio je glasovanje."
+    for code in ("hr", "sr", "bs"):
+        assert reasons([{"prompt": "", "response": serbian}], allow=[code]) == [None]
+
+
+def test_a_language_no_model_knows_is_a_config_error():
+    with pytest.raises(ConfigError, match=r"no language 'xxx'"):
+        LanguageFilter(LanguageOptions(allow=("en", "xxx")))
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model at all" * 20])
+def test_a_file_that_is_no_model_is_a_config_error(tmp_path, content):
+    path = tmp_path / "model.bin"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match="not a fastText model"):
+        LanguageFilter(LanguageOptions(model=str(path)))
+    with pytest.raises(ConfigError, match="no model file"):
+        LanguageFilter.assets(LanguageOptions(model=str(tmp_path / "absent.bin")))
+
+
+def test_the_model_is_an_asset_and_labels_can_be_renamed():
+    assert list(LanguageFilter.assets(LanguageOptions())) == ["lid.176.ftz"]
+    assert len(LanguageFilter.assets(LanguageOptions())["lid.176.ftz"]) == 64
+    assert answer_language(FR, labels={"fr": "fra"}) == "fra"
+
+
+def test_empty_batches_and_records_without_text():
+    rows = pa.RecordBatch.from_pylist([], pa.schema([("prompt", pa.string()), ("response", pa.string())]))
+    empty = LanguageFilter().judge(read(rows, recognise(rows.schema), max_record_bytes=1 << 30).batch)
+    assert len(empty.reason) == 0 and set(empty.scores) == set(LanguageFilter.scores)
+    assert reasons([{"prompt": None, "response": None}, {"prompt": "", "response": ""}], allow=["en"]) == [None, None]
+
+
+_PIECES = st.sampled_from(
+    [*SENTENCES.values(), CODE, "```\n", "\n\n", "$$", "\\[", "`x", "é", "\0", " ", "<b>", "42", "\\"]
+)
+_TEXTS = st.lists(_PIECES, max_size=12).map("".join) | st.text(max_size=80)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(st.tuples(_TEXTS, _TEXTS), min_size=1, max_size=5))
+def test_a_record_alone_is_judged_as_in_a_batch(pairs):
+    judge = LanguageFilter(LanguageOptions(allow=("en", "de"), min_share=0.8, undetermined="drop"))
+    rows = [{"prompt": p, "response": r} for p, r in pairs]
+    together = judge.judge(batch_of(rows))
+    for i, row in enumerate(rows):
+        alone = judge.judge(batch_of([row]))
+        assert alone.reason[0] == together.reason[i]
+        assert {k: v[0] for k, v in alone.scores.items()} == {k: v[i] for k, v in together.scores.items()}
+        e = together.evidence
+        rows_of = zip(e.record, e.start, e.end, e.rule, strict=True)
+        spans = [found for record, *found in rows_of if record == i]
+        assert spans == [
+            list(x) for x in zip(alone.evidence.start, alone.evidence.end, alone.evidence.rule, strict=True)
+        ]
+
+
+def test_a_huge_line_is_read_in_linear_time():
+    assert answer_language("x" * 5_000_000) == "und"
+    assert answer_language(EN * 20_000) == "en"
+
+
+def test_mathematics_problems_in_ten_languages_are_never_mistaken():
+    for path in real("mgsm"):
+        batch = real_batch(path)
+        found = LanguageFilter().judge(batch).scores["language"].to_pylist()
+        wrong = [
+            (e, f) for e, f in zip(batch.source["language"].to_pylist(), found, strict=True) if f not in (e, "und")
+        ]
+        assert len(wrong) <= 0.002 * len(found), wrong
