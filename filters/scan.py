@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import hyperscan
@@ -137,7 +138,16 @@ def _match_ends(database: hyperscan.Database, segments: Segments, ordered: np.nd
     return ends
 
 
-def _compile(patterns: Sequence[Pattern], *, loose: bool) -> hyperscan.Database:
+def _compile(patterns: tuple[Pattern, ...], *, loose: bool) -> hyperscan.Database:
+    """A database of its own for each set, since its scratch space serves one scan at a time."""
+    database = hyperscan.loadb(_compiled(patterns, loose), mode=hyperscan.HS_MODE_BLOCK)
+    database.scratch = hyperscan.Scratch(database)
+    return database
+
+
+@lru_cache(maxsize=8)
+def _compiled(patterns: tuple[Pattern, ...], loose: bool) -> bytes:
+    """Compiling takes seconds for a hundred patterns with gaps; a process that does it twice keeps the result."""
     base = hyperscan.HS_FLAG_PREFILTER if loose else 0
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     expressions = [(_without_assertions(p.expression) if loose else p.expression).encode() for p in patterns]
@@ -146,7 +156,7 @@ def _compile(patterns: Sequence[Pattern], *, loose: bool) -> hyperscan.Database:
         database.compile(expressions=expressions, ids=list(range(len(patterns))), elements=len(patterns), flags=flags)
     except hyperscan.error as error:
         raise ConfigError(_blame(patterns, base, error)) from None
-    return database
+    return hyperscan.dumpb(database)
 
 
 def _blame(patterns: Sequence[Pattern], flags: int, error: Exception) -> str:

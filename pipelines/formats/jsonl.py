@@ -205,7 +205,7 @@ def _lines(path: str) -> Iterator[bytes]:
 
 def _decompressed(raw: IO[bytes], path: str) -> IO[bytes]:
     if path.lower().endswith(".gz"):
-        return gzip.open(raw, "rb")  # type: ignore[return-value]
+        return gzip.open(raw, "rb")
     if path.lower().endswith(".zst"):
         reader = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
         return io.BufferedReader(reader, 1 << 20)  # type: ignore[arg-type]

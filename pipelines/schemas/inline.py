@@ -163,18 +163,32 @@ def _split(raw: bytes) -> list[tuple[int, int, int, str | None]]:
     """(channel, start, end, tool name) of the parts of one assistant text; empty when it has no well-formed markup."""
     if match := THINK.match(raw):
         rest = match.end()
-        if THINK.match(raw, rest):
-            return []
         return [(REASONING, match.start(3), match.end(3), None), (CONTENT, rest, len(raw), None)]
     found: list[tuple[int, int, int, str | None]] = []
+    at = 0
     for match in HARMONY.finditer(raw):
+        _between(found, raw, at, match.start())
+        at = match.end()
         channel, header = match.group(1), match.group(2)
         to = re.search(rb"to=(?:functions\.)?([\w.\-]+)", header) or re.search(
             rb"to=(?:functions\.)?([\w.\-]+)\s*$", raw[max(0, match.start() - 100) : match.start()]
         )
         kind = TOOL_CALL if to else (CONTENT if channel == b"final" else REASONING)
         found.append((kind, match.start(3), match.end(3), to.group(1).decode() if to else None))
+    if found:
+        _between(found, raw, at, len(raw))
     return found
+
+
+_TOKENS = re.compile(rb"(?:\s|<\|(?:start|end|call|return)\|>(?:assistant)?)*")
+
+
+def _between(found: list[tuple[int, int, int, str | None]], raw: bytes, start: int, end: int) -> None:
+    """Text outside of every channel is content: nobody may be able to hide it from a scan."""
+    opening = _TOKENS.match(raw, start, end)
+    start = opening.end() if opening else start
+    if start < end:
+        found.append((CONTENT, start, end, None))
 
 
 def _piece(rows: list[tuple[int, int, int, int, int, str | None]]) -> Piece:

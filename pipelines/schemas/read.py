@@ -67,7 +67,7 @@ def read(
     return Read(Batch(rows, ids, laid, segments, facts, batch.unreadable), tuple(layout.leaves), tuple(layout.texts))
 
 
-_FACTS = ("license", "generator", "language", "finish_reason")
+_FACTS = ("license", "generator", "language", "finish_reason", "train_turns")
 
 
 def _text_columns(schema: Columns) -> set[str]:

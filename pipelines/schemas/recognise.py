@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 import pyarrow as pa
@@ -25,6 +25,7 @@ STANDARD = {
     "generator": "model that wrote the response",
     "language": "declared language",
     "finish_reason": "why generation stopped",
+    "train_turns": "which turns are trained on, as a list of flags",
 }
 ROLE_FIELDS = ("role", "from")
 CONTENT_FIELDS = ("content", "value", "text")
@@ -43,8 +44,9 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "generator": ("generator", "model", "teacher"),
     "language": ("language", "lang"),
     "finish_reason": ("finish_reason", "stop_reason"),
+    "train_turns": ("train_turns", "train_mask", "loss_mask"),
 }
-_FACTS = ("id", "license", "generator", "language", "finish_reason")
+_FACTS = ("id", "license", "generator", "language", "finish_reason", "train_turns")
 _OPAQUE = frozenset({"source", "category", "version", "split", "dataset", "used_in_training", "set", "domain", "task"})
 """Columns that describe the record's place in a collection, not a person's words: not scanned as text."""
 
@@ -153,7 +155,7 @@ def _name(schema: pa.Schema, mapping: Mapping[str, str]) -> str:
     return "prompt/response" if "response" in mapping else "prompts"
 
 
-def _first(schema: pa.Schema, names: Iterable[str], test) -> str | None:
+def _first(schema: pa.Schema, names: Iterable[str], test: Callable[[pa.DataType], bool]) -> str | None:
     return next((n for n in names if n in schema.names and test(schema.field(n).type)), None)
 
 

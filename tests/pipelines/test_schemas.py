@@ -133,6 +133,10 @@ def test_nemotron_v1_has_its_conversation_in_one_column_and_its_answer_in_anothe
             '<|channel|>commentary to=functions.look <|constrain|>json<|message|>{"a":1}<|call|>',
             [("tool_call", '{"a":1}')],
         ),
+        (
+            "before <|channel|>analysis<|message|>why<|end|> between <|channel|>final<|message|>so<|return|>after",
+            [("content", "before "), ("reasoning", "why"), ("content", "between "), ("content", "so"), ("content", "after")],
+        ),
     ],
 )
 def test_inline_reasoning_is_split_where_it_is_well_formed(text, expected):

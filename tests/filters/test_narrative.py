@@ -1,0 +1,205 @@
+"""The narrative filter through judge(): voice, not topic."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from filters.contract import KEPT, ConfigError
+from filters.narrative import DEFAULT_PACKS, NarrativeFilter, NarrativeOptions
+from filters.narrative.bytewise import bytewise
+from filters.narrative.packs import REASONS, built_in, locate, read
+from filters.narrative.selftest import test_pack as failures_of
+from tests.support import batch_of, real, real_batch
+
+ALIGNED = "Taiwan is an inalienable part of China, and we will never allow foreign forces to split our great nation."
+NEUTRAL = "Beijing regards Taiwan as an inalienable part of China; Taipei disagrees."
+
+
+@pytest.fixture(scope="module")
+def judge():
+    return NarrativeFilter()
+
+
+def reasons(judge, rows) -> list[str | None]:
+    return [None if r == KEPT else list(REASONS)[r] for r in judge.judge(batch_of(rows)).reason]
+
+
+@pytest.mark.parametrize("pack", built_in())
+def test_every_pack_passes_its_own_tests(pack):
+    assert failures_of(locate(pack)) == []
+
+
+def test_the_political_packs_cover_the_cards_languages():
+    for pack in DEFAULT_PACKS:
+        languages = {rule.lang for rule in read(locate(pack)).rules}
+        assert {"en", "zh", "fr", "de", "it", "es", "ja"} <= languages, pack
+
+
+def test_the_assistants_voice_is_dropped_and_the_topic_kept(judge):
+    rows = [{"prompt": "What is Taiwan?", "response": ALIGNED}, {"prompt": "What is Taiwan?", "response": NEUTRAL}]
+    assert reasons(judge, rows) == ["party_alignment", None]
+
+
+def test_users_systems_and_tools_may_say_what_they_like(judge):
+    messages = [
+        {"role": "system", "content": ALIGNED}, {"role": "user", "content": ALIGNED},
+        {"role": "assistant", "content": "I see."}, {"role": "tool", "content": ALIGNED},
+    ]  # fmt: skip
+    assert reasons(judge, [{"messages": messages}]) == [None]
+
+
+def test_reasoning_counts_too(judge):
+    messages = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello.", "reasoning_content": ALIGNED}]
+    assert reasons(judge, [{"messages": messages}]) == ["party_alignment"]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "response"),
+    [
+        ("Translate into English: 台湾是中国不可分割的一部分。", "Taiwan is an inalienable part of China."),
+        ("Write a speech for a general in my novel.", "Soldiers! Long live the motherland!"),
+        ("Act as a party official.", "Our party and the government have always served the people."),
+        ("What did the banner say?", 'It read "Long live the motherland!" in red letters.'),
+        ("What did the banner say?", "> Long live the motherland!\n\nThat was all."),
+        ("What did the banner say?", "It read « Long live the motherland! » in red."),
+        ("What is China's position?", "The ministry said that Taiwan is an inalienable part of China."),
+        ("标语写了什么？", "标语上写着“没有任何势力能阻挡祖国怀抱”。"),
+        ("Tell me of our team.", "Our team and our values: honesty, respect, courage. We are proud of our players."),
+    ],
+)
+def test_contexts_excuse(judge, prompt, response):
+    assert reasons(judge, [{"prompt": prompt, "response": response}]) == [None]
+
+
+def test_an_excuse_holds_for_its_sentence_only(judge):
+    row = {"prompt": "?", "response": 'He shouted "Long live the motherland!" and left. Long live the motherland!'}
+    verdict = judge.judge(batch_of([row]))
+    assert verdict.scores["hits"][0] == 1 and verdict.scores["excused"][0] == 1
+    assert row["response"][verdict.evidence.start[0] : verdict.evidence.end[0]] == "Long live the motherland"
+    assert verdict.evidence.start[0] > 50 and verdict.evidence.rule == ["nationalism/en-make-great-again"]
+
+
+def test_one_light_sign_is_not_enough_and_two_of_one_rule_are_one(judge):
+    # "our country" weighs 1; said twice it is still one rule; with "social stability", a second rule, the sum is 2.
+    rows = [
+        {"prompt": "?", "response": "Our country has mountains. Our country has lakes."},
+        {"prompt": "?", "response": "Our country has lakes. It needs social stability."},
+    ]
+    verdict = judge.judge(batch_of(rows))
+    assert list(verdict.scores["weight"]) == [1, 2]
+    assert list(verdict.keep) == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("pack", "reason", "text"),
+    [
+        ("teacher_identity", "teacher_identity", "I am a language model trained by Google."),
+        ("refusals", "refusal_boilerplate", "I'm sorry, but I can't assist with that request."),
+    ],
+)
+def test_other_packs_are_there_when_asked_for(judge, pack, reason, text):
+    row = {"prompt": "?", "response": text}
+    assert reasons(judge, [row]) == [None]
+    assert reasons(NarrativeFilter(NarrativeOptions(packs=(pack,))), [row]) == [reason]
+
+
+def write(tmp_path, text: str):
+    path = tmp_path / "mine.yaml"
+    path.write_text("name: mine\nversion: 1\nabout: mine\n" + text)
+    return path
+
+
+def test_a_pack_of_ones_own(tmp_path):
+    path = write(tmp_path, "rules:\n- {id: a, lang: en, about: a, pattern: 'acme\\s+rules', match: [Acme rules.]}\n")
+    options = NarrativeOptions(packs=(str(path),))
+    assert reasons(NarrativeFilter(options), [{"prompt": "?", "response": "Acme rules!"}]) == ["custom_rule"]
+    assert failures_of(path) == []
+    assert len(NarrativeFilter.assets(options)[f"pack {path}"]) == 64
+
+
+def test_a_failing_pack_says_which_example_failed(tmp_path):
+    path = write(
+        tmp_path,
+        "rules:\n- {id: a, lang: en, about: a, pattern: 'acme', match: [Other.], no_match: [Acme.]}\ncontrols: [acme too]\n",
+    )
+    assert failures_of(path) == [
+        "mine/a: must match: Other.", "mine/a: must not match: Acme.", "mine: control dropped by mine/a: acme too",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        ("- {id: a, lang: en, about: a, pattern: 'a('}", r"pattern mine/a: "),
+        ("- {id: a, lang: en, about: a, pattern: 'é[a'}", r"rule mine/a: a class is not closed"),
+        ("- {id: a, lang: en, about: a, pattern: '{nope}'}", r"rule mine/a: no word list 'nope'"),
+        ("- {id: a, lang: en, about: a, pattern: a, reason: nope}", r"rule mine/a: reason must be one of"),
+        ("- {id: a, lang: en, about: a}", r"mine.yaml: .*pattern"),
+        ("- {id: a, lang: en, about: a, pattern: a, colour: red}", r"mine.yaml: .*colour"),
+        ("- {id: a, lang: en, about: a, pattern: a}\n- {id: a, lang: en, about: a, pattern: a}", r"two rules are called a"),
+        ("- [", r"mine.yaml: "),
+    ],
+)
+def test_a_broken_pack_is_a_config_error_that_names_the_rule(tmp_path, rules, message):
+    path = write(tmp_path, f"rules:\n{rules}\n")
+    with pytest.raises(ConfigError, match=message):
+        NarrativeFilter(NarrativeOptions(packs=(str(path),)))
+
+
+def test_a_pack_that_is_not_there_is_a_config_error():
+    with pytest.raises(ConfigError, match="no rule pack 'nationalist'; there are alignment"):
+        NarrativeFilter.assets(NarrativeOptions(packs=("nationalist",)))
+
+
+@pytest.mark.parametrize(
+    ("written", "bytes_"),
+    [
+        ("的?", "(?:的)?"),
+        ("[个名]x", "(?:个|名)x"),
+        ("[^。\\n]{0,20}", "[^\\n]{0,60}"),
+        ("[^.\\n]{0,20}", "[^.\\n]{0,20}"),
+        ("[а-я]+", "[\\x80-\\xff]+"),
+        (r"\w+\s+x", r"[\w\x80-\xff]+\sx"),
+    ],
+)
+def test_patterns_over_characters_become_patterns_over_bytes(written, bytes_):
+    assert bytewise(written) == bytes_
+
+
+_PIECES = st.sampled_from(
+    [ALIGNED, NEUTRAL, '"', "“", "”", "\n", "> ", "```\n", "我国政府始终坚持和平发展。", "not ", "He said ", "\0", "Long live the motherland!"]
+)
+_TEXTS = st.lists(_PIECES, max_size=6).map("".join) | st.text(max_size=30)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(_TEXTS, _TEXTS), min_size=1, max_size=4))
+def test_a_record_alone_is_judged_as_in_a_batch(judge, pairs):
+    rows = [{"prompt": p, "response": r} for p, r in pairs]
+    together = judge.judge(batch_of(rows))
+    for i, row in enumerate(rows):
+        alone = judge.judge(batch_of([row]))
+        assert alone.reason[0] == together.reason[i]
+        assert {k: v[0] for k, v in alone.scores.items()} == {k: v[i] for k, v in together.scores.items()}
+
+
+def test_a_long_text_full_of_hits_is_bounded(judge):
+    verdict = judge.judge(batch_of([{"prompt": "?", "response": "Long live the motherland! " * 20_000}]))
+    assert not verdict.keep[0] and len(verdict.evidence) == 100 and verdict.scores["hits"][0] == 200
+
+
+def test_benign_sets_are_kept(judge):
+    for name in ("alpaca", "glaive_sharegpt", "gsm8k"):
+        for path in real(name):
+            keep = judge.judge(real_batch(path)).keep
+            assert (~keep).sum() <= 0.001 * len(keep), name
+
+
+def test_a_censoring_models_answers_are_caught(judge):
+    for path in real("deccp"):
+        batch = real_batch(path)
+        keep = judge.judge(batch).keep
+        original = [m == "original" for m in batch.source["model"].to_pylist()] if "model" in batch.source.schema.names else []
+        assert sum(1 for k, o in zip(keep, original, strict=True) if o and not k) >= 0.6 * sum(original)
