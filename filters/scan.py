@@ -22,6 +22,8 @@ GAP = 4096
 """Bytes of unwanted text scanned anyway rather than starting another call; a call costs about as much."""
 
 
+MOST_ENDS = 1000
+"""Ends of one pattern in one text that starts are looked for; what repeats itself more often is known by then."""
 REACH = 500
 """Bytes before the end of a match in which its start is looked for; a longer match is shown from there."""
 
@@ -76,12 +78,13 @@ class PatternSet:
             yield from self.matches_in(segments.bytes(segment), int(segment))
 
     def matches_in(self, text: bytes, segment: int = -1) -> list[Match]:
-        """Matches in one text. Of matches of one pattern that overlap, the last is given, and as short as it can be."""
+        """Matches in one text, MOST_ENDS of a pattern at most. Of matches of one pattern that overlap, the last is given, and
+        as short as it can be."""
         out: list[Match] = []
         for pattern, ends in sorted(self._ends(text).items()):
             spans: list[Match] = []
             low = len(text) + 1
-            for end in sorted(ends, reverse=True):
+            for end in reversed(sorted(ends)[:MOST_ENDS]):
                 if end <= low:
                     low = self._start(text, pattern, end)
                     spans.append(Match(pattern, segment, low, end))

@@ -26,7 +26,9 @@ class NarrativeOptions(Options, frozen=True, kw_only=True):
     ] = DEFAULT_PACKS
     min_weight: Annotated[
         int,
-        msgspec.Meta(description="Sum of the weights of the different rules that hit, from which a record is dropped.", ge=1),
+        msgspec.Meta(
+            description="Sum of the weights of the different rules that hit, from which a record is dropped.", ge=1
+        ),
     ] = 2
 
 
@@ -84,7 +86,9 @@ def prompt_of(batch: Batch, segment: int) -> str:
     record, turn = int(segments.record[segment]), int(segments.turn[segment])
     low, high = batch.record_start[record], batch.record_start[record + 1]
     here = np.arange(low, high)
-    said = here[(segments.role[low:high] == USER) & (segments.channel[low:high] == CONTENT) & (segments.turn[low:high] < turn)]
+    said = here[
+        (segments.role[low:high] == USER) & (segments.channel[low:high] == CONTENT) & (segments.turn[low:high] < turn)
+    ]
     if not len(said):
         return ""
     return "\n".join(segments.text(int(i)) for i in said if segments.turn[i] == segments.turn[said[-1]])

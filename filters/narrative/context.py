@@ -29,7 +29,7 @@ _ATTRIBUTION = re.compile(
     r"""\b(?:said|says?|saying|stated|states|stating|declared?|declares|announced?|argued?|argues|arguing|claimed|claims?|claiming|asserts?|asserted|insists?|insisted
     |maintains?|maintained|contends?|considers?|considered|regards?|regarded|criticis\w+|critici[sz]ed|views?|viewed|sees|describes?|described|calls?|called|labell?ed|portrays?|portrayed
     |characteri[sz]ed?s?|according\s+to|in\s+the\s+words\s+of|emphasi[sz]e[sd]|promotes?\s+the|framed|frames|presents?|depicts?|rhetoric|slogan|slogans|motto|propaganda|narrative|official\s+(?:position|line|narrative|view|stance)
-    |position\s+(?:is|of|that)|stance|wrote|writes|told|quoted?|phrase|the\s+term|the\s+doctrine|terms?\s+such\s+as|believes?|supporters|critics|accus\w+|denounc\w+|justif\w+|alleg\w+|known\s+as|titled|article\s+\d+
+    |position\s+(?:is|of|that)|stance|wrote|writes|told|quoted?|phrase|the\s+term|the\s+doctrine|terms?\s+such\s+as|believes?|supporters|critics|accus(?:es|ed|ing)|denounc\w+|dismiss(?:es|ed)|reject(?:s|ed)|condemn(?:s|ed)|justif\w+|known\s+as|refer(?:s|red|ring)?\s+to|labels?|dubbed|begriff|ausdruck|schlagwort|unwort|terme|término|termine|titled|article\s+\d+
     |constitution|preamble|anthem|pledge|newspaper|editorial|state\s+media|spokes\w+|treats?\b|reiterat\w+|from\s+\w+'s\s+(?:perspective|point\s+of\s+view)
     |selon|d'après|a\s+déclaré|déclare|affirme|a\s+affirmé|prétend|qualifie|considère|estime|soutient|slogan|laut|sagte|sagt|erklärte|erklärt|behauptet\w*|bezeichnet\w*|betrachtet\w*|zufolge|nannte|nennt|sprach(?:en)?\s+von|sogenannte
     |secondo|ha\s+dichiarato|dichiara|afferma|ha\s+affermato|sostiene|sostengono|considera|consideran|definisce|según|dijo|dice|declaró|afirm[aó]|sostiene|califica|llama|denomina)\b
@@ -65,7 +65,9 @@ def is_quoted(text: str, start: int, end: int) -> bool:
     before, after = text[max(low, start - REACH * 3) : start], text[end : min(high, end + REACH * 3)]
     if before.count('"') % 2 and '"' in after:
         return True
-    return any(before.rfind(o) > before.rfind(c) and c in after for o, c in _PAIRS if o != "‘") or _is_fenced(text, start)
+    return any(before.rfind(o) > before.rfind(c) and c in after for o, c in _PAIRS if o != "‘") or _is_fenced(
+        text, start
+    )
 
 
 def _is_fenced(text: str, start: int) -> bool:
@@ -84,6 +86,8 @@ def is_attributed(text: str, start: int, end: int) -> bool:
     """Somebody else is named as saying it, in the same sentence; what the speaker says of itself is nobody else's."""
     before, after = sentence(text, start, end)
     before = _OWN_WORDS.sub("", before)
+    # After the words only their speaker may be named (", he said"), not somebody who says otherwise.
+    after = re.split(r"[;；]|\bthose\s+who\b", after)[0][:80]
     return bool(_ATTRIBUTION.search(before) or _ATTRIBUTION.search(after))
 
 

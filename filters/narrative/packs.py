@@ -27,7 +27,6 @@ REASONS = {
 """Codes that a pack's rules may give, most severe first."""
 
 Context = Literal["quoted", "requested", "attributed", "negated"]
-CONTEXTS: tuple[Context, ...] = ("quoted", "requested", "attributed", "negated")
 Place = Literal["answer", "reasoning"]
 
 
@@ -52,7 +51,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     weight: Annotated[int, msgspec.Meta(ge=1, le=2)] = 2
     reason: str = ""
     where: tuple[Place, ...] = ("answer", "reasoning")
-    unless: tuple[Context, ...] = CONTEXTS
+    unless: tuple[Context, ...] = ("quoted", "requested", "attributed")
     caseless: bool = True
     match: tuple[str | Example, ...] = ()
     no_match: tuple[str | Example, ...] = ()
@@ -87,12 +86,12 @@ def built_in() -> list[str]:
 
 def locate(pack: str) -> Path:
     """The file of a built-in pack, or of a path (anything with a slash or a .yaml ending)."""
-    if "/" in pack or pack.endswith((".yaml", ".yml")):
-        path = Path(pack)
-    else:
-        path = FOLDER / f"{pack}.yaml"
+    is_path = "/" in pack or pack.endswith((".yaml", ".yml"))
+    path = Path(pack) if is_path else FOLDER / f"{pack}.yaml"
     if not path.is_file():
-        raise ConfigError(f"narrative: no rule pack {pack!r}; there are {', '.join(built_in())}, or give a path to a .yaml file")
+        raise ConfigError(
+            f"narrative: no rule pack {pack!r}; there are {', '.join(built_in())}, or give a path to a .yaml file"
+        )
     return path
 
 
@@ -158,4 +157,3 @@ def _expanded(pack: PackFile, rule: Rule) -> str:
 
 def example(value: str | Example) -> Example:
     return Example(value) if isinstance(value, str) else value
-

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -42,7 +43,8 @@ class Voice:
         for segment in self._set.candidates(segments, which):
             place = "reasoning" if segments.channel[segment] == REASONING else "answer"
             data = segments.bytes(segment)
-            yield from self._judged(self._set.matches_in(data, int(segment)), data, place, lambda s=segment: prompt(int(s)))  # type: ignore[misc]
+            matches = self._set.matches_in(data, int(segment))
+            yield from self._judged(matches, data, place, partial(prompt, int(segment)))
 
     def hits_in(self, text: str, prompt: str = "", place: str = "answer") -> list[Hit]:
         """Hits in one text on its own: what a pack's examples are tested with."""

@@ -45,6 +45,14 @@ def distinct(found: list[EntityRecognizer]) -> list[EntityRecognizer]:
     return list(seen.values())
 
 
+def _masked(data: bytes, found: list[Found]) -> bytes:
+    """The text with what is found bracketed out, at the same length, as a replacement would bracket it."""
+    out = bytearray(data)
+    for start, end, _entity, _level in found:
+        out[start:end] = (b"<" + b"X" * (end - start - 2) + b">")[: end - start]
+    return bytes(out)
+
+
 class Places:
     def __init__(self, finder: Finder, entities: set[str] | None, options: PiiOptions) -> None:
         self.finder = finder
@@ -65,9 +73,22 @@ class Places:
                 if data not in known:
                     if len(known) >= KEPT_TEXTS:
                         known.clear()
-                    known[data] = self._search(data, hits)
+                    known[data] = self._settled(data, hits)
                 for start, end, entity, level in known[data]:
                     yield Place(segment, start, end, entity, certainty.LEVELS[level], level >= self._least)
+
+    def _settled(self, data: bytes, hits: Hits) -> list[Found]:
+        """What is found, and what is found once that is replaced: a value can hide another that it is glued to."""
+        found = self._search(data, hits)
+        hidden = data
+        while (masked := _masked(hidden, [f for f in found if f[3] >= self._least])) != hidden:
+            hidden = masked
+            more = self._search(hidden, self.finder.hits(hidden))
+            sure = [f for f in found if f[3] >= self._least]
+            new = [f for f in more if f[3] >= self._least and not any(f[0] < g[1] and g[0] < f[1] for g in sure)]
+            taken = {f[:3] for f in new}
+            found = [f for f in found if f[:3] not in taken] + new
+        return sorted(found)
 
     def _search(self, data: bytes, hits: Hits) -> list[Found]:
         seen = jsontext.view(data)

@@ -159,10 +159,14 @@ def _languages(row: dict[str, Any], languages: Sequence[str]) -> Iterator[tuple[
 
 
 def _offline_suffixes() -> None:
-    """The e-mail recognizer asks tldextract, which would fetch the public suffix list; it ships a copy of it."""
+    """The e-mail recognizer asks tldextract, which would fetch the public suffix list; it ships a copy of it. The phone
+    recognizer gets a matcher that remembers what is no number."""
     import tldextract
-    from presidio_analyzer.predefined_recognizers.generic import email_recognizer
+    from presidio_analyzer.predefined_recognizers.generic import email_recognizer, phone_recognizer
 
+    from filters.pii.matcher import use_in
+
+    use_in(phone_recognizer)
     if not isinstance(getattr(email_recognizer.tldextract, "extract", None), _Offline):
         offline = _Offline(tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None))
         email_recognizer.tldextract = type("offline", (), {"extract": offline})  # type: ignore[assignment]

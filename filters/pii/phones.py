@@ -20,6 +20,8 @@ from phonenumbers import PhoneMetadata, phonenumbermatcher, phonenumberutil
 from filters.pii.prefilter import approximate
 
 STOP, LETTER, PUNCTUATION, DIGIT, PLUS = range(5)
+CLOSER = 9
+"""What a byte is to the fast part of the gate if it is more than a stop, a letter or punctuation in ASCII."""
 FEW = 6
 """Up to this many digits, whether a number can be valid is looked up: a million cases at most, of which texts have few."""
 SHORTEST_WITH_PLUS = 6
@@ -58,6 +60,8 @@ class PhoneGate:
         self._shortest = {region: shortest(region) for region in regions}
         self.fewest = min(self._shortest.values())
         self.classes = char_classes()
+        self.skip = np.full(256, CLOSER, np.int8)
+        self.skip[:128] = np.where(self.classes[:128] <= PUNCTUATION, self.classes[:128], CLOSER)
         self._known: dict[bytes, bool] = {}
 
     def zones(self, data: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int]]]:
@@ -65,7 +69,7 @@ class PhoneGate:
         size = 1024
         while True:
             rows = np.zeros((size, 7), np.int64)
-            count = _clusters(data, starts, ends, self.classes, self.fewest, SHORTEST_WITH_PLUS, rows)
+            count = _clusters(data, starts, ends, self.classes, self.skip, self.fewest, SHORTEST_WITH_PLUS, rows)
             if count <= size:
                 break
             size = count
@@ -110,6 +114,7 @@ def _clusters(
     starts: np.ndarray,
     ends: np.ndarray,
     classes: np.ndarray,
+    skip: np.ndarray,
     fewest: int,
     with_plus: int,
     rows: np.ndarray,
@@ -122,6 +127,16 @@ def _clusters(
         cluster, digits, plus = np.int64(-1), 0, 0
         i = base
         while i <= end:
+            if digits == 0 and plus == 0:
+                # Nothing without a digit or a plus becomes a row, so where such a cluster starts does not matter either.
+                cluster = np.int64(-1)
+                while i < end:
+                    look = skip[data[i]]
+                    if look == CLOSER or (look == STOP and count > first):
+                        break
+                    if look == STOP:
+                        zone = i + 1
+                    i += 1
             step, kind = 1, 0
             if i < end:
                 b = np.int64(data[i])

@@ -205,8 +205,8 @@ def _lines(path: str) -> Iterator[bytes]:
 
 def _decompressed(raw: IO[bytes], path: str) -> IO[bytes]:
     if path.lower().endswith(".gz"):
-        return gzip.open(raw, "rb")
+        return gzip.open(raw, "rb")  # type: ignore[return-value]
     if path.lower().endswith(".zst"):
         reader = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
-        return io.BufferedReader(reader, 1 << 20)  # type: ignore[arg-type]
+        return io.BufferedReader(reader, 1 << 20)
     return raw
