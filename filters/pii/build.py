@@ -49,7 +49,8 @@ def _masked(data: bytes, found: list[Found]) -> bytes:
     """The text with what is found bracketed out, at the same length, as a replacement would bracket it."""
     out = bytearray(data)
     for start, end, _entity, _level in found:
-        out[start:end] = (b"<" + b"X" * (end - start - 2) + b">")[: end - start]
+        size = end - start
+        out[start:end] = b"<" + b"X" * (size - 4) + b"_1>" if size > 4 else b"<" * size
     return bytes(out)
 
 
