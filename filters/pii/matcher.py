@@ -23,7 +23,11 @@ class RememberingMatcher(PhoneNumberMatcher):
 
     def _parse_and_verify(self, candidate: str, offset: int) -> PhoneNumberMatch | None:
         # Every leniency from VALID on begins by asking for a valid number.
-        if self.leniency >= Leniency.VALID and len(candidate) <= LONGEST and _hopeless(candidate, self.preferred_region):
+        if (
+            self.leniency >= Leniency.VALID
+            and len(candidate) <= LONGEST
+            and _hopeless(candidate, self.preferred_region)
+        ):
             return None
         return super()._parse_and_verify(candidate, offset)
 

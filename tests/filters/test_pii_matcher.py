@@ -23,7 +23,9 @@ def national(region: str) -> str:
 
 
 pieces = st.one_of(
-    st.sampled_from([national(r) for r in REGIONS if r] + ["+44 20 7946 0958", "(1/4", "365/365", "x12", "pp. 3-9", "a"]),
+    st.sampled_from(
+        [national(r) for r in REGIONS if r] + ["+44 20 7946 0958", "(1/4", "365/365", "x12", "pp. 3-9", "a"]
+    ),
     st.text("0123456789+-()/. \n", max_size=14),
 )
 

@@ -135,7 +135,13 @@ def test_nemotron_v1_has_its_conversation_in_one_column_and_its_answer_in_anothe
         ),
         (
             "before <|channel|>analysis<|message|>why<|end|> between <|channel|>final<|message|>so<|return|>after",
-            [("content", "before "), ("reasoning", "why"), ("content", "between "), ("content", "so"), ("content", "after")],
+            [
+                ("content", "before "),
+                ("reasoning", "why"),
+                ("content", "between "),
+                ("content", "so"),
+                ("content", "after"),
+            ],
         ),
     ],
 )
