@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numba
 import numpy as np
 import pyarrow as pa
 
@@ -112,41 +111,22 @@ def _evidence(batch: Batch, evidence: Evidence) -> pa.ListArray:
 def _code_points(batch: Batch, columns: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Byte offsets as code points. Where a turn has several segments of one channel (parallel calls, say), offsets count
     through them in order, as if they were one text; otherwise (turn, channel) would not say which is meant."""
+    # Imported here: numba takes a while, and only a run needs it.
+    from pipelines.codepoints import count, counts
+
     segments = batch.segments
     start, end = columns["start"].copy(), columns["end"].copy()
     for segment in np.unique(columns["segment"]):
         if segment < 0:
             continue
         before = sum(
-            _count(segments.buffers[segments.buffer[s]], segments.start[s], segments.end[s])
+            count(segments.buffers[segments.buffer[s]], segments.start[s], segments.end[s])
             for s in range(batch.record_start[segments.record[segment]], segment)
             if segments.turn[s] == segments.turn[segment] and segments.channel[s] == segments.channel[segment]
         )
         mine = np.flatnonzero(columns["segment"] == segment)
         marks = np.unique(np.concatenate([columns["start"][mine], columns["end"][mine]]))
-        points = _counts(segments.buffers[segments.buffer[segment]], segments.start[segment], marks) + before
+        points = counts(segments.buffers[segments.buffer[segment]], segments.start[segment], marks) + before
         start[mine] = points[np.searchsorted(marks, columns["start"][mine])]
         end[mine] = points[np.searchsorted(marks, columns["end"][mine])]
     return start, end
-
-
-@numba.njit(cache=True, nogil=True)
-def _count(data: np.ndarray, start: int, end: int) -> int:
-    """Code points in valid UTF-8: bytes that do not continue a character."""
-    points = 0
-    for i in range(start, end):
-        points += (data[i] & 0xC0) != 0x80
-    return points
-
-
-@numba.njit(cache=True, nogil=True)
-def _counts(data: np.ndarray, base: int, marks: np.ndarray) -> np.ndarray:
-    """Code points before each of the ascending byte offsets, in one pass."""
-    out = np.empty(len(marks), np.int64)
-    at, points = base, 0
-    for m in range(len(marks)):
-        while at < base + marks[m]:
-            points += (data[at] & 0xC0) != 0x80
-            at += 1
-        out[m] = points
-    return out
