@@ -74,11 +74,17 @@ def _reasons(told: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _edits(told: Mapping[str, Any]) -> str:
+    scanned = any(f["name"] == "pii" for f in told["filters"])
+    note = (
+        "<p>Names of people, places and organisations were <strong>not scanned</strong> for.</p>"
+        if scanned
+        else "<p>Personal data was <strong>not scanned</strong> for: the recipe has no pii filter.</p>"
+    )
     if not told["edits"]:
-        return "<h2>Edits</h2><p>No kept record was edited.</p>"
+        return f"<h2>Edits</h2><p>No kept record was edited.</p>{note}"
     rows = [(escape(label), f"{n:,}") for label, n in sorted(told["edits"].items(), key=lambda e: -e[1])]
     edited = sum(f["records_edited"] for f in told["filters"])
-    return f"<h2>Edits</h2><p>{edited:,} kept records were edited.</p>" + _table(("what", "replacements"), rows)
+    return f"<h2>Edits</h2><p>{edited:,} kept records were edited.</p>{note}" + _table(("what", "replacements"), rows)
 
 
 def _tables(told: Mapping[str, Any]) -> str:

@@ -141,8 +141,8 @@ class Counts:
         """Kept records by language (as identified, else as declared), licence and generator."""
         columns = dict(read.batch.facts)
         found = judgements.get("language")
-        if found is not None and "answer_language" in found.scores:
-            columns["language"] = pa.array(found.scores["answer_language"], pa.string())
+        if found is not None and "language" in found.scores:
+            columns["language"] = pa.array(found.scores["language"], pa.string())
         for table, fact in TABLES.items():
             if fact in columns:
                 for value, count in _value_counts(columns[fact], kept):

@@ -160,3 +160,11 @@ def test_edited_counts_and_tables_stand_in_the_manifest(corpusmill, tmp_path):
     assert told["records"] == {"read": 3, "kept": 2, "rejected": 1}
     assert told["tables"]["licenses"] == {"(other)": 1, "cc-by-4.0": 1}
     assert told["inputs"][0]["schema"] == "prompt/response"
+
+
+def test_the_report_says_what_was_not_scanned(corpusmill, shards, tmp_path):
+    corpusmill.run(shards, tmp_path / "out")
+    page = (tmp_path / "out" / "report.html").read_text("utf-8")
+    assert "Personal data was <strong>not scanned</strong> for" in page
+    assert "<script" not in page
+    assert "http" not in page.replace("https://json-schema.org", "")
