@@ -206,7 +206,8 @@ def _read(source: str) -> str:
             raise UsageError(f"{source}: larger than 1 MiB; that is no recipe")
         return path.read_text("utf-8")
     except FileNotFoundError:
-        raise UsageError(f"no recipe {source!r}: not a file, and none of the shipped {', '.join(shipped())}") from None
+        told = f"not a file, and none of the shipped {', '.join(shipped())}{nearest(source, shipped())}"
+        raise UsageError(f"no recipe {source!r}: {told}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{source}: cannot be read ({type(error).__name__})") from None
 
