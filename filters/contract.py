@@ -125,6 +125,9 @@ class Filter(ABC):
     reasons: ClassVar[Mapping[str, str]]
     scores: ClassVar[Mapping[str, pa.DataType]] = {}
     Options: ClassVar[type[Options]] = Options
+    measured_with: ClassVar[tuple[str, ...] | None] = None
+    """Options that go into the scores; all others only turn scores into verdicts, and ``decide`` can do that again from
+    annotations. None: scores alone do not make this filter's verdicts."""
 
     def __init__(self, options: Any = None) -> None:
         self.options = self.Options() if options is None else options
@@ -132,6 +135,14 @@ class Filter(ABC):
     @abstractmethod
     def judge(self, batch: Batch) -> Judgement:
         """Verdict, scores, evidence and edits for each record of the batch."""
+
+    @classmethod
+    def decide(cls, scores: Mapping[str, Any], options: Any) -> np.ndarray:
+        """int16 reason of each record, from the recorded scores (numpy arrays; text as object arrays) and options alone.
+
+        The same verdicts as ``judge``'s, for any options that differ in nothing that is in ``measured_with``.
+        """
+        raise NotImplementedError(f"{cls.__name__} does not decide from scores")
 
     @classmethod
     def assets(cls, options: Any) -> Mapping[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,6 @@ class RepetitionFilter(Filter):
     scores = SCORES
     Options = Options
     measured_with = MEASURED_WITH
-    decide = staticmethod(decide)
 
     options: Any
 
@@ -38,6 +38,10 @@ class RepetitionFilter(Filter):
         self._measure = measure
         self._phrases = phrases
         self._evidence = evidence
+
+    @classmethod
+    def decide(cls, scores: Mapping[str, Any], options: Any) -> np.ndarray:
+        return decide(scores, options)
 
     def judge(self, batch: Batch) -> Judgement:
         segments = batch.segments
