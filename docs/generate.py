@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from filters import registry
@@ -47,8 +48,18 @@ def _content(what: str, page: Path) -> str:
     if what == "filters":
         rows = [(f"[{n}](filters/{n}.md)", registry.load(n).summary) for n in registry.names()]
         return _table(("filter", "what it does"), rows)
+    if what == "retunable":
+        return _table(("filter", "options"), list(_retunable()))
     section = {"input": recipe.Input, "output": recipe.Output, "work": recipe.Work}[what]
     return _options(struct_rows(section))
+
+
+def _retunable() -> Iterator[tuple[str, str]]:
+    for name in registry.names():
+        found = registry.load(name)
+        if found.measured_with is not None:
+            free = [o for o in found.Options.__struct_fields__ if o not in found.measured_with]
+            yield f"[{name}](filters/{name}.md)", ", ".join(f"`{o}`" for o in free)
 
 
 def _filter(found: type[Filter]) -> str:

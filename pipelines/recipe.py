@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import re
@@ -121,10 +122,15 @@ def load(source: str, overrides: Sequence[str] = ()) -> Recipe:
 
     Raises UsageError, in one line, for anything that is wrong with it.
     """
-    document = _parse(_read(source), source)
+    return overridden(_parse(_read(source), source), overrides, source)
+
+
+def overridden(document: Mapping[str, Any], overrides: Sequence[str], source: str = "recipe") -> Recipe:
+    """A recipe document with ``filter.option=value`` overrides applied, as YAML values. The document is left as it is."""
+    own: dict[str, Any] = copy.deepcopy(dict(document))
     for override in overrides:
-        _override(document, override)
-    return from_document(document, source)
+        _override(own, override)
+    return from_document(own, source)
 
 
 def stage(name: str, options: Mapping[str, Any]) -> Stage:

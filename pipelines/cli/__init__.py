@@ -73,6 +73,19 @@ def _parser() -> argparse.ArgumentParser:
     _recipe_arguments(p)
     p.add_argument("record", metavar="RECORD_ID|FILE:ROW", help="an id, or a file and a row counted from 0")
 
+    p = _command(
+        commands, "retune", "what other thresholds would keep, from annotations alone",
+        "corpusmill retune curated/ --sweep repetition.max_burst_words=40:120:20", _retune,
+    )  # fmt: skip
+    p.add_argument("out", metavar="OUT", type=Path)
+    p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="filter.option=value")
+    p.add_argument(
+        "--sweep", action="append", default=[], metavar="KEY=VALUES",
+        help="filter.option=v1,v2,v3 or filter.option=first:last:step; several are combined",
+    )  # fmt: skip
+    p.add_argument("--examples", type=int, default=5, metavar="N", help="records shown a side (default: 5)")
+    p.add_argument("--json", action="store_true", help="everything, as one JSON document")
+
     p = _command(commands, "verify", "the manifest against the files", "corpusmill verify curated/", _verify)
     p.add_argument("out", metavar="OUT", type=Path)
 
@@ -144,6 +157,15 @@ def _explain(args: argparse.Namespace) -> int:
     from pipelines.cli.explain import explain
 
     print(explain(_load(args), args.record))
+    return 0
+
+
+def _retune(args: argparse.Namespace) -> int:
+    from pipelines.cli.retuned import as_json, as_text
+    from pipelines.retune import retune
+
+    found = retune(args.out, args.set, args.sweep, max(0, args.examples))
+    print(as_json(found) if args.json else as_text(found))
     return 0
 
 
