@@ -29,7 +29,8 @@ demo: $(VENV)/.made  ## curate sample_data and say where the result and the repo
 test: $(VENV)/.made-dev  ## the tests, but for the slow ones
 	$(BIN)/python -m pytest -m 'not slow'
 
-test-all: $(VENV)/.made-dev  ## every test
+test-all: $(VENV)/.made-dev  ## every test, with the heavy packages that some of them need
+	$(BIN)/python -m pip install --quiet --only-binary :all: --group heavy
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.made-dev  ## formatting and lint

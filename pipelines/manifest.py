@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,25 @@ def json_schema() -> dict[str, Any]:
     return json.loads(files("pipelines").joinpath(SCHEMA_FILE).read_text("utf-8"))
 
 
-def build(recipe: Recipe, plan: Plan, receipts: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """The manifest of a dataset from the receipts (by unit key) of the units that were finished."""
+def build(
+    recipe: Recipe,
+    plan: Plan,
+    receipts: Mapping[str, dict[str, Any]],
+    parents: Sequence[Mapping[str, str]] = (),
+    standing: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The manifest of a dataset from the receipts (by unit key) of the units that were finished.
+
+    parents: name and data_digest of the datasets that were read. standing: the manifest published before; what people found
+    when they reviewed it still holds if the recipe is the same.
+    """
     done = [receipts[u.key] for u in plan.units if u.key in receipts]
     filters = _filters(recipe, done)
+    outputs = [
+        {"path": f"{kind}/{r['output']}", "shard": r["shard"], "unit": r["key"], **told}
+        for r in done
+        for kind, told in sorted(r["files"].items())
+    ]
     body = {
         "manifest": VERSION,
         "name": recipe.name,
@@ -43,15 +58,15 @@ def build(recipe: Recipe, plan: Plan, receipts: Mapping[str, dict[str, Any]]) ->
         "recipe": {"fingerprint": recipe.fingerprint(), "effective": recipe.effective()},
         "software": software(),
         "inputs": _inputs(plan, receipts),
-        "outputs": [
-            {"path": f"{kind}/{r['output']}", "shard": r["shard"], "unit": r["key"], **told}
-            for r in done
-            for kind, told in sorted(r["files"].items())
-        ],
+        "parents": [dict(p) for p in parents],
+        "outputs": outputs,
+        "data_digest": data_digest(outputs),
         "filters": filters,
         "edits": _sum(f["edits"] for f in filters),
         "tables": {name: _sum(r["tables"][name] for r in done) for name in ("languages", "licenses", "generators")},
     }
+    if standing and "review" in standing and standing["recipe"]["fingerprint"] == recipe.fingerprint():
+        body["review"] = standing["review"]
     return {**body, "digest": digest(body)}
 
 
@@ -61,6 +76,12 @@ def digest(manifest: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
+def data_digest(outputs: Sequence[Mapping[str, Any]]) -> str:
+    """sha256 over the names and sha256 of the files in data/: the kept records, whatever else is said about them."""
+    files = sorted((o["path"], o["sha256"]) for o in outputs if o["path"].startswith("data/"))
+    return hashlib.sha256(json.dumps(files, separators=(",", ":")).encode()).hexdigest()
+
+
 def dump(manifest: Mapping[str, Any]) -> bytes:
     return (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode()
 
@@ -68,6 +89,15 @@ def dump(manifest: Mapping[str, Any]) -> bytes:
 def load(out: Path) -> dict[str, Any]:
     """Raises OSError or ValueError when there is none, or it is not JSON."""
     return json.loads((out / "manifest.json").read_text("utf-8"))
+
+
+def standing(out: Path) -> dict[str, Any] | None:
+    """The manifest that is published at a place; None when there is none, or it is not one that we wrote."""
+    try:
+        told = load(out)
+        return told if told.get("digest") == digest(told) else None
+    except (OSError, ValueError, AttributeError):
+        return None
 
 
 def _inputs(plan: Plan, receipts: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import uuid
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines import card, manifest, report
+from pipelines.errors import OutputError
 from pipelines.ledger import Ledger, replace, sync_folder
 from pipelines.units import Plan
 from pipelines.write import KINDS
@@ -59,6 +61,26 @@ def publish(ledger: Ledger, plan: Plan, told: Mapping[str, Any], run: Mapping[st
     sync_folder(out)
     (ledger.root / MARKER).unlink()
     ledger.prune({entry["unit"] for entry in told["outputs"]})
+
+
+def republish(out: Path, told: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace the manifest and the report of a published dataset, whose data stays as it is. Returns the new manifest."""
+    ledger = Ledger(out)
+    body = {k: v for k, v in told.items() if k != "digest"}
+    new = {**body, "digest": manifest.digest(body)}
+    try:
+        ledger.root.mkdir(exist_ok=True)
+        with ledger.lock():
+            circumstances = json.loads((out / "run.json").read_text("utf-8"))
+            replace(out / "report.html", report.render(new).encode())
+            replace(out / "run.json", manifest.dump({**circumstances, "manifest_digest": new["digest"]}))
+            replace(out / "manifest.json", manifest.dump(new))
+            sync_folder(out)
+    except (OSError, ValueError) as error:
+        raise OutputError(
+            f"{out} cannot be published: {getattr(error, 'strerror', None) or 'run.json is not JSON'}"
+        ) from None
+    return new
 
 
 def _files(out: Path) -> set[str]:

@@ -10,12 +10,29 @@ from typing import Any
 from filters.reading import ReadFilter
 from filters.registry import load
 
+_NUMERIC = frozenset(
+    {
+        "records",
+        "first",
+        "rows",
+        "replacements",
+        "kept records",
+        "findings",
+        "reviewed",
+        "confirmed",
+        "refuted",
+        "unsure",
+    }
+)
+
 
 def render(told: Mapping[str, Any]) -> str:
     """The page, made from the manifest alone, so the same for the same dataset."""
     style = files("pipelines").joinpath("report.css").read_text("utf-8")
     name = escape(told["name"])
-    body = "\n".join([_head(told), _funnel(told), *_reasons(told), _edits(told), _tables(told), _provenance(told)])
+    body = "\n".join(
+        [_head(told), _funnel(told), *_reasons(told), _edits(told), _review(told), _tables(told), _provenance(told)]
+    )
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{name}: what was kept, and why</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{style}</style></head>\n'
@@ -87,6 +104,20 @@ def _edits(told: Mapping[str, Any]) -> str:
     return f"<h2>Edits</h2><p>{edited:,} kept records were edited.</p>{note}" + _table(("what", "replacements"), rows)
 
 
+def _review(told: Mapping[str, Any]) -> str:
+    parts = []
+    for name, section in told.get("review", {}).items():
+        rows = []
+        for entity, r in section["entities"].items():
+            p = r["precision"]
+            interval = f"{p['estimate']:.1%} ({p['low']:.1%} to {p['high']:.1%})" if p else "not known"
+            numbers = (f"{r[k]:,}" for k in ("findings", "reviewed", "confirmed", "refuted", "unsure"))
+            rows.append((f"<code>{escape(entity)}</code>", *numbers, interval))
+        head = ("what", "findings", "reviewed", "confirmed", "refuted", "unsure", "right, 95 % interval")
+        parts.append(f"<h3>{escape(name)}</h3>{_table(head, rows)}")
+    return f"<h2>What people said of the findings</h2>{''.join(parts)}" if parts else ""
+
+
 def _tables(told: Mapping[str, Any]) -> str:
     parts = []
     for name, counts in told["tables"].items():
@@ -120,7 +151,7 @@ def _provenance(told: Mapping[str, Any]) -> str:
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    numeric = {i for i, h in enumerate(head) if h in ("records", "first", "rows", "replacements", "kept records")}
+    numeric = {i for i, h in enumerate(head) if h in _NUMERIC}
     top = "".join(f"<th scope='col'>{h}</th>" for h in head)
     body = "".join(
         "<tr>" + "".join(f"<td{' class=n' if i in numeric else ''}>{c}</td>" for i, c in enumerate(row)) + "</tr>"

@@ -8,12 +8,12 @@ import platform
 import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines import manifest, progress, publish, shards, units
+from pipelines import lineage, manifest, progress, publish, shards, units
 from pipelines.errors import DONE, PARTIAL, OutputError, ShardError, UsageError
 from pipelines.ledger import Ledger
 from pipelines.recipe import Recipe
@@ -54,10 +54,12 @@ def run(recipe: Recipe, workers: int = 1) -> Result:
         if not receipts:
             raise ShardError(_nothing_readable(failed))
         _check(plan, receipts)
-        told = manifest.build(recipe, plan, receipts)
+        parents = lineage.parents_of(found)
+        named = [{"name": p.name, "data_digest": p.data_digest} for p in parents]
+        told = manifest.build(recipe, plan, receipts, named, manifest.standing(out))
         if todo or not publish.is_published(ledger, told):
             try:
-                publish.publish(ledger, plan, told, _circumstances(recipe, began, workers, len(todo)))
+                publish.publish(ledger, plan, told, _circumstances(recipe, began, workers, len(todo), parents))
             except OSError as error:
                 raise OutputError(
                     f"{out} cannot be published: {error.strerror}; free space or mend it, then run again to go on"
@@ -146,7 +148,9 @@ def _nothing_readable(failed: Mapping[str, str]) -> str:
     return f"nothing to publish: {first[0]}: {first[1]}{more}"
 
 
-def _circumstances(recipe: Recipe, began: float, workers: int, did: int) -> dict[str, Any]:
+def _circumstances(
+    recipe: Recipe, began: float, workers: int, did: int, parents: Sequence[lineage.Parent]
+) -> dict[str, Any]:
     """When and where, for run.json."""
     stamp = "%Y-%m-%dT%H:%M:%SZ"
     return {
@@ -161,5 +165,6 @@ def _circumstances(recipe: Recipe, began: float, workers: int, did: int) -> dict
         "units_done_by_this_run": did,
         "input": recipe.input.path,
         "output": recipe.output.path,
+        "parents": [{"path": p.path, "data_digest": p.data_digest} for p in parents],
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
     }

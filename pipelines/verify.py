@@ -9,7 +9,7 @@ import jsonschema_rs
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines import manifest
+from pipelines import lineage, manifest
 from pipelines.errors import UsageError
 from pipelines.ledger import OURS, STATE
 from pipelines.publish import MARKER
@@ -18,7 +18,7 @@ from pipelines.write import KINDS
 
 
 def verify(out: Path) -> list[str]:
-    """Differences between OUT and its manifest; empty when there are none. Reads every byte of the dataset."""
+    """Differences between OUT and its manifest, and parents that changed since; empty when there are none. Reads every byte."""
     if not out.is_dir():
         raise UsageError(f"no dataset at {out}: not a folder")
     if (out / STATE / MARKER).exists():
@@ -32,7 +32,7 @@ def verify(out: Path) -> list[str]:
     problems = list(_manifest(told))
     if problems:
         return problems
-    return [*_files(out, told), *_extra(out, told)]
+    return [*_files(out, told), *_extra(out, told), *lineage.problems(lineage.walk(out))]
 
 
 def _manifest(told: object) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pyarrow as pa
 
 from filters.batch import Batch
 from filters.contract import EVIDENCE_LIMIT, KEPT, Evidence, Filter, Judgement
+from filters.pii import allow
 from filters.pii.options import PiiOptions
 
 
@@ -39,6 +41,10 @@ class PiiFilter(Filter):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["options"])  # type: ignore[misc]
+
+    @classmethod
+    def assets(cls, options: Any) -> Mapping[str, str]:
+        return {"allow_file": allow.digest(options.allow_file)} if options.allow_file else {}
 
     @property
     def unfiltered(self) -> dict[str, str]:

@@ -9,7 +9,7 @@ import phonenumbers
 from presidio_analyzer import EntityRecognizer
 
 from filters.batch import Batch
-from filters.pii import certainty, engine, jsontext, recognizers
+from filters.pii import allow, certainty, engine, jsontext, recognizers
 from filters.pii.edits import Place
 from filters.pii.finder import Finder, Hits
 from filters.pii.options import LANGUAGES, OURS, PiiOptions, check_names, reserved, wanted
@@ -60,6 +60,7 @@ class Places:
         self._entities = entities
         self._least = certainty.LEVELS.index(options.min_certainty)
         self._allow = {a.casefold() for a in options.allow}
+        self._refuted = allow.load(options.allow_file) if options.allow_file else {}
 
     def of(self, batch: Batch) -> Iterator[Place]:
         """Places by segment, then start; spans in bytes of the segment. Those that only look like it have counts False."""
@@ -114,5 +115,7 @@ class Places:
     def _is_allowed(self, entity: str, value: str) -> bool:
         folded = value.casefold()
         if folded in self._allow or reserved(entity, value):
+            return True
+        if entity in self._refuted and allow.value_hash(entity, value) in self._refuted[entity]:
             return True
         return entity == "EMAIL_ADDRESS" and "@" + folded.rpartition("@")[2] in self._allow

@@ -74,6 +74,10 @@ class PiiOptions(contract.Options, frozen=True, kw_only=True):
             description="Values that are no finding: exact, or `@domain` for every address there. Reserved ranges never are"
         ),
     ] = ()
+    allow_file: Annotated[
+        str,
+        Meta(description="Allow-list that `corpusmill review import --allow` wrote: values people refuted, as hashes"),
+    ] = ""
 
 
 def wanted(options: PiiOptions) -> set[str] | None:

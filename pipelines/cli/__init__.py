@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipelines.errors import PARTIAL, USAGE, CorpusmillError
+from pipelines.errors import DONE, PARTIAL, USAGE, CorpusmillError
 
 EXIT_CODES = "exit codes: 0 done; 2 wrong usage or recipe; 3 some work failed, the rest is published; 5 output locked"
 
@@ -86,8 +86,17 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--examples", type=int, default=5, metavar="N", help="records shown a side (default: 5)")
     p.add_argument("--json", action="store_true", help="everything, as one JSON document")
 
+    _review_arguments(commands)
+
     p = _command(commands, "verify", "the manifest against the files", "corpusmill verify curated/", _verify)
     p.add_argument("out", metavar="OUT", type=Path)
+
+    p = _command(
+        commands, "lineage", "the datasets it was made from, and whether they have changed since",
+        "corpusmill lineage curated/", _lineage,
+    )  # fmt: skip
+    p.add_argument("out", metavar="OUT", type=Path)
+    p.add_argument("--json", action="store_true", help="as one JSON document")
 
     p = _command(
         commands, "filters", "what there is, with options and reason codes", "corpusmill filters repetition", _filters
@@ -100,6 +109,30 @@ def _command(commands, name: str, help_: str, example: str, run) -> argparse.Arg
     parser = commands.add_parser(name, help=help_, description=help_.capitalize() + ".", epilog=f"example: {example}")
     parser.set_defaults(run=run)
     return parser
+
+
+def _review_arguments(commands) -> None:  # type: ignore[no-untyped-def]
+    review = commands.add_parser("review", help="findings to people and their verdicts back").add_subparsers(
+        title="what to do", required=True, metavar="export|import"
+    )
+    p = _command(
+        review, "export", "write a sample of findings as Label Studio tasks; the file holds personal data, mode 0600",
+        "corpusmill review export curated/ --to review.json", _review_export,
+    )  # fmt: skip
+    p.add_argument("out", metavar="OUT", type=Path)
+    p.add_argument("--to", metavar="FILE", type=Path, required=True, help="a new file, outside OUT")
+    p.add_argument("--input", metavar="PATH", help="the records as they were read, if they are not there any more")
+    p.add_argument("--size", type=_positive, default=300, metavar="N", help="findings in all (default: 300)")
+    p.add_argument("--seed", type=int, default=0, metavar="N", help="another seed, another sample (default: 0)")
+    p.add_argument("--filter", default="pii", metavar="NAME", help="whose findings (default: pii)")
+    p = _command(
+        review, "import", "verdicts as precision into the manifest, refuted values into an allow-list",
+        "corpusmill review import curated/ verdicts.json --allow allow.json", _review_import,
+    )  # fmt: skip
+    p.add_argument("out", metavar="OUT", type=Path)
+    p.add_argument("files", metavar="FILE", type=Path, nargs="+", help="Label Studio's export, as JSON or JSON-MIN")
+    p.add_argument("--allow", metavar="FILE", type=Path, help="allow-list to add refuted values to, as hashes")
+    p.add_argument("--filter", default="pii", metavar="NAME", help="whose findings (default: pii)")
 
 
 def _recipe_arguments(parser: argparse.ArgumentParser) -> None:
@@ -169,6 +202,22 @@ def _retune(args: argparse.Namespace) -> int:
     return 0
 
 
+def _review_export(args: argparse.Namespace) -> int:
+    from pipelines.cli.reviewed import exported
+    from pipelines.review.review import export
+
+    print(exported(export(args.out, args.to, source=args.input, filter_=args.filter, size=args.size, seed=args.seed)))
+    return 0
+
+
+def _review_import(args: argparse.Namespace) -> int:
+    from pipelines.cli.reviewed import imported
+    from pipelines.review.review import import_
+
+    print(imported(import_(args.out, args.files, filter_=args.filter, allow=args.allow), args.allow))
+    return 0
+
+
 def _verify(args: argparse.Namespace) -> int:
     from pipelines.verify import verify
 
@@ -178,6 +227,15 @@ def _verify(args: argparse.Namespace) -> int:
     if not problems:
         print(f"{args.out}: every file is as the manifest says")
     return PARTIAL if problems else 0
+
+
+def _lineage(args: argparse.Namespace) -> int:
+    from pipelines.cli.show import family
+    from pipelines.lineage import walk
+
+    tree = walk(args.out)
+    print(family(tree, as_json=args.json))
+    return DONE if tree.sound else PARTIAL
 
 
 def _filters(args: argparse.Namespace) -> int:

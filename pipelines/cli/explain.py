@@ -12,12 +12,11 @@ import pyarrow.parquet as pq
 from filters.batch import CHANNELS, ROLES, Batch
 from filters.contract import ConfigError, Judgement
 from filters.reading import ReadFilter
-from pipelines import formats, shards
+from pipelines import lookup, shards
 from pipelines.errors import UsageError
 from pipelines.ledger import STATE
 from pipelines.recipe import Recipe
-from pipelines.schemas.read import Read, read
-from pipelines.schemas.recognise import recognise
+from pipelines.schemas.read import Read
 from pipelines.shards import Shard
 
 AROUND = 60
@@ -98,7 +97,7 @@ def _find(recipe: Recipe, record: str) -> tuple[Shard, int, Read]:
             if shard.name == place[0]:
                 return shard, place[1], _one(recipe, shard, place[1])
     for shard in found:
-        for first, laid in _batches(recipe, shard):
+        for first, laid in lookup.batches(recipe, shard):
             at = laid.batch.ids.index(pa.scalar(record)).as_py()
             if at >= 0:
                 return shard, first + at, _one(recipe, shard, first + at)
@@ -117,29 +116,6 @@ def _annotated(recipe: Recipe, record: str) -> tuple[str, int] | None:
     return None
 
 
-def _batches(recipe: Recipe, shard: Shard) -> Iterator[tuple[int, Read]]:
-    reader = formats.of(shard)
-    schema = reader.schema(shard.path)
-    columns = recognise(schema, recipe.input.columns or None)
-    for part in reader.parts(shard.path, recipe.work.unit_bytes):
-        at = part.first_row
-        for rows in reader.rows(shard.path, part, schema, recipe.work.batch_bytes):
-            limit = recipe.input.max_record_bytes
-            yield at, read(rows.batch, columns, max_record_bytes=limit, problems=rows.problems)
-            at += rows.batch.num_rows
-
-
 def _one(recipe: Recipe, shard: Shard, row: int) -> Read:
-    """The record alone, laid out as a batch of one."""
-    reader = formats.of(shard)
-    schema = reader.schema(shard.path)
-    columns = recognise(schema, recipe.input.columns or None)
-    for part in reader.parts(shard.path, recipe.work.unit_bytes):
-        at = part.first_row
-        for rows in reader.rows(shard.path, part, schema, recipe.work.batch_bytes):
-            if at <= row < at + rows.batch.num_rows:
-                problems = {0: rows.problems[row - at]} if row - at in rows.problems else None
-                one = rows.batch.slice(row - at, 1)
-                return read(one, columns, max_record_bytes=recipe.input.max_record_bytes, problems=problems)
-            at += rows.batch.num_rows
-    raise UsageError(f"{shard.name} has no row {row}")
+    [(_, found)] = lookup.records(recipe, shard, [row])
+    return found

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -11,6 +14,7 @@ from filters import registry
 from filters.contract import ConfigError, Filter
 from filters.reading import ReadFilter
 from pipelines.errors import UsageError
+from pipelines.lineage import Node
 from pipelines.recipe import Recipe
 from pipelines.run import Result
 
@@ -75,6 +79,21 @@ def plan(recipe: Recipe) -> str:
     lines.append(f"work: {len(todo)} of {len(made.units)} units to do, {rows:,} records")
     lines.append(f"output {out}" if out else "output: none given (--output)")
     return "\n".join(lines)
+
+
+def family(node: Node, *, as_json: bool = False) -> str:
+    """A family tree, parents below their child."""
+    if as_json:
+        return json.dumps(asdict(node), indent=2)
+
+    def lines(node: Node, depth: int) -> Iterator[str]:
+        told = f"{node.name}  {node.data_digest[:12]}  {node.state}" + (f": {node.why}" if node.why else "")
+        yield f"{'  ' * depth}{told}"
+        yield f"{'  ' * depth}  {node.path}, read from {node.sources:,} shards"
+        for parent in node.parents:
+            yield from lines(parent, depth + 1)
+
+    return "\n".join(lines(node, 0))
 
 
 def these_filters() -> str:
