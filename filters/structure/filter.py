@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 
 from filters.batch import METADATA, TOOL, TOOL_CALL, TOOL_DEFINITION, TOOL_RESULT, Batch
-from filters.contract import ConfigError, Filter, Judgement
+from filters.contract import KEPT, ConfigError, Filter, Judgement
 from filters.contract import Options as BaseOptions
 from filters.structure import rules
 
@@ -36,24 +37,32 @@ class StructureOptions(BaseOptions, frozen=True):
     ] = 4 << 20
 
 
+def _check_names(off: Iterable[str]) -> None:
+    """Raises ConfigError for a rule that does not exist."""
+    for code in off:
+        if code not in rules.REASONS:
+            close = difflib.get_close_matches(code, rules.REASONS, n=1)
+            hint = f" (did you mean {close[0]!r}?)" if close else ""
+            raise ConfigError(f"structure: off: no rule {code!r}{hint}")
+
+
 class StructureFilter(Filter):
     """Every violation is found, each is in the evidence, and the most severe is the reason."""
 
     name = "structure"
     summary = "malformed conversations, tool calls, reasoning markup and text"
     reasons = rules.REASONS
-    scores: ClassVar = {"violations": pa.int32(), "tools": pa.int32(), "calls": pa.int32()}
+    scores: ClassVar = {
+        "violations": pa.int32(), "tools": pa.int32(), "calls": pa.int32(), "rules": pa.list_(pa.string()),
+    }  # fmt: skip
     Options = StructureOptions
+    measured_with = ("profile", "strict", "max_tools", "max_tool_bytes")
     options: StructureOptions
 
     def __init__(self, options: StructureOptions | None = None) -> None:
         super().__init__(options)
-        unknown = [code for code in self.options.off if code not in rules.REASONS]
-        if unknown:
-            close = difflib.get_close_matches(unknown[0], rules.REASONS, n=1)
-            hint = f" (did you mean {close[0]!r}?)" if close else ""
-            raise ConfigError(f"structure: off: no rule {unknown[0]!r}{hint}")
-        self.active = rules.active(self.options.profile, strict=self.options.strict, off=self.options.off)
+        _check_names(self.options.off)
+        self.active = rules.active(self.options.profile, strict=self.options.strict)
         # numba and the schema validator are loaded here, not when the command line lists the filters.
         from filters.structure.tools import Reader
 
@@ -66,7 +75,7 @@ class StructureFilter(Filter):
         from filters.structure.findings import Findings
 
         strict = self.options.strict
-        findings = Findings(self.active)
+        findings = Findings(self.active, frozenset(self.options.off))
         segments = batch.segments
         flags = bytescan.scan(segments, np.flatnonzero(segments.channel != METADATA))
         prompt = markup.Prompt(batch, flags)
@@ -79,8 +88,18 @@ class StructureFilter(Filter):
         if findings.wants("no_tool_use"):
             idle = np.flatnonzero((tools == 0) & (calls == 0))
             findings.turns("no_tool_use", idle, np.full(len(idle), -1))
-        reason, violations, evidence = findings.judge(batch, [record for record, _ in batch.unreadable])
-        return Judgement(reason, {"violations": violations, "tools": tools, "calls": calls}, evidence)
+        found = findings.judge(batch, [record for record, _ in batch.unreadable])
+        broken = pa.array([found.rules.get(r, []) for r in range(len(batch))], pa.list_(pa.string()))
+        scores = {"violations": found.violations, "tools": tools, "calls": calls, "rules": broken}
+        return Judgement(found.reason, scores, found.evidence)
+
+    @classmethod
+    def decide(cls, scores: Mapping[str, Any], options: Any) -> np.ndarray:
+        """``rules`` names what was broken, whether it counted or not; so what counts can be chosen afterwards."""
+        _check_names(options.off)
+        severity = {code: i for i, code in enumerate(rules.REASONS) if code not in options.off}
+        first = (min((severity[c] for c in broken if c in severity), default=KEPT) for broken in scores["rules"])
+        return np.fromiter(first, np.int16, len(scores["rules"]))
 
     def _tool_use(
         self, batch: Batch, flags: np.ndarray, prompt: Prompt, findings: Findings

@@ -16,9 +16,10 @@ SEVERITY = {code: i for i, code in enumerate(REASONS)}
 
 @dataclass
 class Findings:
-    """Violations in the order they were found; those of rules that are off are not kept."""
+    """Violations in the order they were found. active: rules of the profile; off: those of them that do not count."""
 
     active: frozenset[str]
+    off: frozenset[str] = frozenset()
     rows: list[tuple[int, int, int, int, int, int, int]] = field(default_factory=list)
     """(record, severity, turn, channel, segment, start, end); segment -1: the turn as a whole."""
 
@@ -45,24 +46,38 @@ class Findings:
         for record, turn in zip(records.tolist(), turns.tolist(), strict=True):
             self.turn(code, record, turn, channel)
 
-    def judge(self, batch: Batch, skip: Sequence[int]) -> tuple[np.ndarray, np.ndarray, Evidence]:
-        """(reason int16[n], violations int32[n], evidence). skip: records that reading itself refused."""
-        reason = np.full(len(batch), KEPT, np.int16)
-        count = np.zeros(len(batch), np.int32)
-        evidence = Evidence()
+    def judge(self, batch: Batch, skip: Sequence[int]) -> Judged:
+        """What counts, by record. skip: records that reading itself refused."""
+        out = Judged(np.full(len(batch), KEPT, np.int16), np.zeros(len(batch), np.int32), {}, Evidence())
         codes = list(REASONS)
+        off = {SEVERITY[code] for code in self.off}
         refused = set(skip)
         for row in sorted(set(self.rows)):
             record, severity, turn, channel, segment, start, end = row
             if record in refused:
                 continue
-            if reason[record] == KEPT:
-                reason[record] = severity
-            count[record] += 1
-            if count[record] > EVIDENCE_LIMIT:
+            broken = out.rules.setdefault(record, [])
+            if not broken or broken[-1] != codes[severity]:
+                broken.append(codes[severity])
+            if severity in off:
+                continue
+            if out.reason[record] == KEPT:
+                out.reason[record] = severity
+            out.violations[record] += 1
+            if out.violations[record] > EVIDENCE_LIMIT:
                 continue
             if segment >= 0:
-                evidence.add_span(batch, segment, start, end, codes[severity])
+                out.evidence.add_span(batch, segment, start, end, codes[severity])
             else:
-                evidence.add_turn(record, turn, channel, codes[severity])
-        return reason, count, evidence
+                out.evidence.add_turn(record, turn, channel, codes[severity])
+        return out
+
+
+@dataclass
+class Judged:
+    """reason: int16[n]. violations: int32[n]. rules: record -> codes broken, those that are off too, most severe first."""
+
+    reason: np.ndarray
+    violations: np.ndarray
+    rules: dict[int, list[str]]
+    evidence: Evidence

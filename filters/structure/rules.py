@@ -5,7 +5,7 @@ Order is severity: the first violated rule of a record is its reason. Codes are 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
 REASONS: Mapping[str, str] = MappingProxyType(
@@ -67,9 +67,9 @@ _ABOUT_ANSWERS = frozenset(
 """Not asked of a prompt for reinforcement learning: an answer there is at most a reference."""
 
 
-def active(profile: str, *, strict: bool, off: Iterable[str]) -> frozenset[str]:
-    """The codes that count under these options."""
-    codes = set(REASONS) - set(off)
+def active(profile: str, *, strict: bool) -> frozenset[str]:
+    """The codes that are looked for under these options."""
+    codes = set(REASONS)
     if not strict:
         codes -= _STRICT_ONLY
     codes -= {code for code, profiles in _ONLY_IN.items() if profile not in profiles}

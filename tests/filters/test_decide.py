@@ -34,3 +34,23 @@ def test_deciding_again_from_annotations_gives_the_verdicts(name, tmp_path):
         judged = judgement.reason.copy()
         again[refused] = judged[refused] = KEPT
         assert again.tolist() == judged.tolist(), shard.name
+
+
+def test_switching_rules_off_afterwards_is_judging_without_them():
+    """Records with several faults: with the worst one off, the next is the reason."""
+    filter_ = registry.load("structure")
+    shards = [pq.read_table(p) for p in sorted((ROOT / "sample_data").glob("*.parquet"))]
+    changed = 0
+    for batch in map(batch_of, shards):
+        judged = filter_().judge(batch)
+        codes = list(filter_.reasons)
+        for code in sorted({codes[r] for r in judged.reason.tolist() if r != KEPT}):
+            without = filter_.Options(off=(code,))
+            again = filter_(without).judge(batch)
+            for scores in (judged.scores, again.scores):
+                rules = {"rules": scores["rules"].to_numpy(zero_copy_only=False)}
+                assert filter_.decide(rules, without).tolist() == again.reason.tolist()
+                assert filter_.decide(rules, filter_.Options()).tolist() == judged.reason.tolist()
+            changed += int((again.reason != judged.reason).sum())
+            assert code not in again.evidence.rule
+    assert changed > 5
