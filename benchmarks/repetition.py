@@ -27,6 +27,7 @@ import pyarrow.parquet as pq
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks import long_texts  # noqa: E402
 from filters.batch import ASSISTANT, CONTENT, REASONING, Batch  # noqa: E402
 from filters.repetition import RepetitionFilter  # noqa: E402
 from filters.repetition.options import RULES, SCORES, Options  # noqa: E402
@@ -38,7 +39,7 @@ GRID = {
     "loop_copies": (8, 10, 12, 16, 24),
     "loop_words": (300, 600, 1200),
     "burst_words": (40, 60, 100),
-    "restated_share": (0.05, 0.06, 0.07, 0.08, 0.09, 0.1, 0.11, 0.12, 0.14, 0.16, 0.2),
+    "restated_share": (0.04, 0.045, 0.05, 0.055, 0.06, 0.065, 0.07, 0.08, 0.09, 0.1, 0.12, 0.15),
 }
 REPEATS, FOLDS = 20, 5
 
@@ -229,6 +230,8 @@ def negatives(folder: Path) -> dict[str, list[str]]:
                   for r in range(1 << n))
         for n in range(2, 10) for f in range(1, 14) for style in ("01", "FT", ("true", "false"))
     ]  # fmt: skip
+    for kind, text in long_texts.texts():
+        sets.setdefault(f"long: {kind}", []).append(text)
     return sets
 
 

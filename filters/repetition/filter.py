@@ -11,8 +11,8 @@ from filters.batch import ASSISTANT, CONTENT, REASONING, Batch
 from filters.contract import KEPT, Filter, Judgement
 from filters.repetition.options import MEASURED_WITH, REASONS, SCORES, Options, decide
 
-MIN_WORDS = 800
-"""Shares are shares of at least this many words: a song may have a refrain."""
+MIN_TOKENS = 1500
+"""Shares are shares of at least this many tokens: a song may have a refrain."""
 
 MIN_BYTES = 64
 """Segments shorter than this cannot reach any threshold."""
@@ -63,11 +63,11 @@ class RepetitionFilter(Filter):
         scores = {}
         for prefix, row in (("", m.PROSE), ("code_", m.CODE)):
             found = measures[:, row]
-            words = np.maximum(found[:, m.WORDS], MIN_WORDS)
+            tokens = np.maximum(found[:, m.TOKENS], MIN_TOKENS)
             scores[f"{prefix}loop_copies"] = found[:, m.LOOP_COPIES]
             scores[f"{prefix}loop_words"] = found[:, m.LOOP_WORDS]
             scores[f"{prefix}counter_copies"] = found[:, self._measure.COUNTER_COPIES]
             scores[f"{prefix}burst_words"] = found[:, m.BURST_WORDS]
-            scores[f"{prefix}restated_share"] = found[:, m.RESTATED_WORDS] / words
-            scores[f"{prefix}recopied_share"] = found[:, m.COPIED_WORDS] / words
+            scores[f"{prefix}restated_share"] = found[:, m.RESTATED_WORDS] / tokens
+            scores[f"{prefix}recopied_share"] = found[:, m.COPIED_TOKENS] / tokens
         return {name: scores[name].astype(np.float32) for name in SCORES}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from filters.repetition.phrases import CODE, COPIED_WORDS, PROSE, RESTATED_WORDS, WORDS
+from filters.repetition.phrases import CODE, COPIED_TOKENS, PROSE, RESTATED_WORDS, TOKENS
 
 FEWEST_LINES = 8
 CODE_LINES = 0.9
@@ -43,7 +43,7 @@ def looks_like_code(text: np.ndarray, start: int, end: int) -> bool:
 def as_code(measures: np.ndarray) -> None:
     """Take what was measured as prose for code: the larger of the two where it is a maximum, their sum where it is a sum."""
     for k in range(measures.shape[1]):
-        if k in (RESTATED_WORDS, COPIED_WORDS, WORDS):
+        if k in (RESTATED_WORDS, COPIED_TOKENS, TOKENS):
             measures[CODE, k] += measures[PROSE, k]
         else:
             measures[CODE, k] = max(measures[CODE, k], measures[PROSE, k])

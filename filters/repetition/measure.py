@@ -126,9 +126,9 @@ def _build(sources: str) -> Callable[..., Any]:
                     phrases.densest(marks, words, count, window, own)
                 code = 0
                 for k in range(count):
-                    code += (fence[k] & 1) * (words[k + 1] - words[k])
-                own[phrases.CODE, phrases.WORDS] += code
-                own[phrases.PROSE, phrases.WORDS] += words[count] - code
+                    code += fence[k] & 1
+                own[phrases.CODE, phrases.TOKENS] += code
+                own[phrases.PROSE, phrases.TOKENS] += count - code
                 if numbers * NUMBERS_SHARE >= count:
                     used = counters.count_loops(
                         codes, count, offset, starts, sizes, words, fence, table, found[:, COUNTER_COPIES], rows, used

@@ -73,11 +73,16 @@ class Options(BaseOptions, frozen=True, kw_only=True, forbid_unknown_fields=True
         float, Meta(ge=0, description="words, of any ``window`` words, that the window held 12 times before")
     ] = 60.0
     max_restated_share: Annotated[
-        float, Meta(ge=0, le=1, description="share of the words in phrases that were written three times before")
-    ] = 0.1
+        float,
+        Meta(
+            ge=0,
+            le=1,
+            description="words of letters in phrases that were written 3 to 20 times before, as a share of all tokens",
+        ),
+    ] = 0.058
     max_recopied_share: Annotated[
         float,
-        Meta(ge=0, le=1, description="share of the words that are copies of earlier text; 0.5 drops growing chains"),
+        Meta(ge=0, le=1, description="share of the tokens that are copies of earlier text; 0.5 drops growing chains"),
     ] = 0.0
     max_code_loop_copies: Annotated[
         float, Meta(ge=0, description="the same as max_loop_copies, inside code blocks")

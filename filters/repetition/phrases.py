@@ -15,11 +15,16 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from filters.repetition.tokens import NUMBER
+
 GRAM = 6
 """Tokens that must agree before a copy is followed."""
 
 RESTATED_TOKENS, RESTATED_BYTES, RESTATED_DEPTH = 8, 36, 3
 """A phrase is restated when it is this long and, at both ends, was written this often before."""
+
+FORM_DEPTH = 20
+"""A phrase that was written more often is a form that is filled in, as long as it stands in no loop."""
 
 TEMPLATE_APART, TEMPLATE_TOKENS = 4, 32
 """A shorter phrase that is copied from less than so many times its own length back belongs to a template."""
@@ -36,7 +41,7 @@ LONG_LOOP_COPIES = 4
 BURST_DEPTH = 12
 """Times that text in a loop was written before, never more than a window back, when it counts as part of a burst."""
 
-LOOP_COPIES, LOOP_WORDS, BURST_WORDS, RESTATED_WORDS, COPIED_WORDS, WORDS = range(6)
+LOOP_COPIES, LOOP_WORDS, BURST_WORDS, RESTATED_WORDS, COPIED_TOKENS, TOKENS = range(6)
 MEASURES = 6
 """Measures of one segment, once for prose (row 0) and once for code (row 1)."""
 
@@ -75,6 +80,16 @@ def varied(codes: np.ndarray, start: int, end: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
+def said(codes: np.ndarray, sizes: np.ndarray, words: np.ndarray, start: int, end: int) -> int:
+    """Words of letters between two tokens: figures and the names of unknowns come again wherever something is calculated."""
+    count = 0
+    for i in range(start, end):
+        if words[i + 1] > words[i] and sizes[i] > 1 and codes[i] < NUMBER:
+            count += 1
+    return count
+
+
+@njit(cache=True, nogil=True)
 def close(
     codes: np.ndarray,
     start: int,
@@ -82,6 +97,7 @@ def close(
     match: int,
     period: int,
     starts: np.ndarray,
+    sizes: np.ndarray,
     words: np.ndarray,
     fence: np.ndarray,
     depth: np.ndarray,
@@ -92,11 +108,10 @@ def close(
     """Count one phrase: tokens ``start:end``, of which the match began at ``match``. Returns its kinds and PROSE or CODE."""
     where = CODE if (fence[match] == fence[end - 1] and fence[match] & 1) else PROSE
     found = measures[where]
-    new = words[end] - words[start]
     length = end - match
     kinds = COPIED
     looped = length >= 2 * period
-    found[COPIED_WORDS] += new
+    found[COPIED_TOKENS] += end - start
     if looped:
         copies = (length + period) / period
         heavy = weight(words, match - period, end)
@@ -112,10 +127,12 @@ def close(
     if looped:
         kinds |= RESTATED
         third = start + max(0, RESTATED_DEPTH - depth[start]) * period
-        found[RESTATED_WORDS] += words[end] - words[min(third, end)]
+        if varied(codes, start, end):
+            found[RESTATED_WORDS] += said(codes, sizes, words, min(third, end), end)
     elif old and (period >= TEMPLATE_APART * length or length >= TEMPLATE_TOKENS) and varied(codes, start, end):
         kinds |= RESTATED
-        found[RESTATED_WORDS] += new
+        if min(depth[start], depth[end - 1]) <= FORM_DEPTH:
+            found[RESTATED_WORDS] += said(codes, sizes, words, start, end)
     if looped and near[end - 1] >= BURST_DEPTH:
         kinds |= BURST
         found[BURST_WORDS] = max(found[BURST_WORDS], 1)
@@ -224,7 +241,9 @@ def follow(
                 near[i] = near[i - period] + 1 if period <= window else 0
                 table[(gram * _MIX) >> shift] = i
                 continue
-            kinds, where = close(codes, start, i, match, period, starts, words, fence, depth, near, marks, measures)
+            kinds, where = close(
+                codes, start, i, match, period, starts, sizes, words, fence, depth, near, marks, measures
+            )
             if kinds & (LOOP | LONG_LOOP):
                 used = note(rows, used, kinds, where, match - period, i, period, offset, starts, sizes, words)
             else:

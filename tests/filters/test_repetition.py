@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sysconfig
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks import long_texts
 from filters.batch import CONTENT, REASONING
 from filters.contract import EVIDENCE_LIMIT, KEPT, Judgement
 from filters.repetition import RepetitionFilter
@@ -167,13 +169,27 @@ def test_long_loops_count_by_their_words() -> None:
     assert reason(prose(300) + "\n" + unit * 4) == "loop"
 
 
-def test_restating_counts_from_the_third_copy_on() -> None:
+def test_restating_counts_from_the_third_copy_to_the_twentieth() -> None:
     # 30 blocks: one sentence of 12 words that never changes, and 60 new words. The first three are not yet old at both
-    # ends, so 27 x 12 = 324 words of 30 x 72 = 2,160: 0.15, within a word or two at each seam.
+    # ends, and after twenty it is a form: 18 x 12 = 216 words of 30 x 72 = 2,160, 0.1, within a word or two at each seam.
     text = " ".join(prose(60, i) + " " + SENTENCE for i in range(30))
-    assert score(text, "restated_share") == pytest.approx(324 / 2160, abs=0.02)
-    assert reason(text) == "restated"
-    assert reason(text, Options(max_restated_share=0.5)) is None
+    assert score(text, "restated_share") == pytest.approx(216 / 2160, abs=0.02)
+
+
+def test_figures_are_no_restatement() -> None:
+    """The same calculation six times, between new words: there are no words of letters in it."""
+    sums = "12 + 30 = 42, 42 * 7 = 294, 294 - 94 = 200, 200 / 8 = 25, 25 ^ 2 = 625, so 625 + 375 = 1000"
+    spelled = "twelve and thirty are forty two and seven of these are two hundred and ninety four less ninety four"
+    for said, least, most in ((sums, 0, 0.005), (spelled, 0.03, 1)):
+        text = " ".join(prose(200, i) + " " + said for i in range(12))
+        assert least <= score(text, "restated_share") <= most
+
+
+@pytest.mark.parametrize("kind", [k for k in long_texts.KINDS if k not in ("search", "euclid")])
+def test_long_calculations_proofs_and_lists_are_kept(kind) -> None:
+    for number in range(3, long_texts.EACH, 8):
+        text = long_texts.KINDS[kind](random.Random(f"test {kind} {number}"), number)
+        assert reason(text) is None, (kind, number)
 
 
 def test_a_frame_with_new_words_in_it_is_an_enumeration() -> None:
