@@ -13,9 +13,18 @@ from pipelines.units import Plan
 def readme(told: Mapping[str, Any], plan: Plan) -> str:
     """One configuration that reads ``data/`` and nothing else; one a schema where shards differ, the largest first."""
     header = yaml.safe_dump({"configs": _configs(told, plan)}, sort_keys=False)
+    return f"---\n{header}---\n\n{_page(told)}"
+
+
+def renewed(standing: str, told: Mapping[str, Any]) -> str:
+    """The page with another manifest's figures; its configurations, which say where the files are, stay."""
+    header, fence, _ = standing.removeprefix("---\n").partition("---\n")
+    return f"---\n{header}---\n\n{_page(told)}" if fence else standing
+
+
+def _page(told: Mapping[str, Any]) -> str:
     records = told["records"]
     lines = [
-        f"---\n{header}---\n",
         f"# {told['name']}\n",
         f"{records['kept']:,} of {records['read']:,} records kept by the recipe `{told['name']}`.",
         "",

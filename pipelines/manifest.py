@@ -40,34 +40,60 @@ def build(
     when they reviewed it still holds if the recipe is the same.
     """
     done = [receipts[u.key] for u in plan.units if u.key in receipts]
-    filters = _filters(recipe, done)
+    counted = _counted(recipe, done, recipe.assets())
+    body = {
+        "manifest": VERSION,
+        "name": recipe.name,
+        "complete": not plan.failed and len(done) == len(plan.units),
+        "records": counted["records"],
+        "recipe": {"fingerprint": recipe.fingerprint(), "effective": recipe.effective()},
+        "software": software(),
+        "inputs": _inputs(plan, receipts),
+        "parents": [dict(p) for p in parents],
+        **counted,
+    }
+    if standing and "review" in standing and standing["recipe"]["fingerprint"] == recipe.fingerprint():
+        body["review"] = standing["review"]
+    if standing and "forgotten" in standing:
+        body["forgotten"] = standing["forgotten"]
+    return {**body, "digest": digest(body)}
+
+
+def recounted(told: Mapping[str, Any], recipe: Recipe, receipts: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """A manifest with everything that is counted from receipts counted anew, when units of it have changed."""
+    keys = list(dict.fromkeys(entry["unit"] for entry in told["outputs"]))
+    done = [receipts[key] for key in keys]
+    rows = _sum({r["shard"]: r["files"]["annotations"]["rows"]} for r in done)
+    assets = {f["name"]: f["assets"] for f in told["filters"]}
+    return {
+        **told,
+        **_counted(recipe, done, assets),
+        "inputs": [{**i, "rows": rows[i["path"]]} if i["path"] in rows else i for i in told["inputs"]],
+    }
+
+
+def _counted(
+    recipe: Recipe, done: Sequence[Mapping[str, Any]], assets: Mapping[str, Mapping[str, str]]
+) -> dict[str, Any]:
+    """What a manifest says from receipts alone."""
     outputs = [
         {"path": f"{kind}/{r['output']}", "shard": r["shard"], "unit": r["key"], **told}
         for r in done
         for kind, told in sorted(r["files"].items())
     ]
-    body = {
-        "manifest": VERSION,
-        "name": recipe.name,
-        "complete": not plan.failed and len(done) == len(plan.units),
+    filters = _filters(recipe, done, assets)
+    return {
         "records": {
             "read": sum(r["files"]["annotations"]["rows"] for r in done),
             "kept": sum(r["files"]["data"]["rows"] for r in done),
             "rejected": sum(r["files"]["rejected"]["rows"] for r in done),
         },
-        "recipe": {"fingerprint": recipe.fingerprint(), "effective": recipe.effective()},
-        "software": software(),
-        "inputs": _inputs(plan, receipts),
-        "parents": [dict(p) for p in parents],
         "outputs": outputs,
         "data_digest": data_digest(outputs),
         "filters": filters,
         "edits": _sum(f["edits"] for f in filters),
         "tables": {name: _sum(r["tables"][name] for r in done) for name in ("languages", "licenses", "generators")},
     }
-    if standing and "review" in standing and standing["recipe"]["fingerprint"] == recipe.fingerprint():
-        body["review"] = standing["review"]
-    return {**body, "digest": digest(body)}
 
 
 def digest(manifest: Mapping[str, Any]) -> str:
@@ -120,8 +146,9 @@ def _inputs(plan: Plan, receipts: Mapping[str, dict[str, Any]]) -> list[dict[str
     return sorted(told, key=lambda e: e["path"])
 
 
-def _filters(recipe: Recipe, done: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    assets = recipe.assets()
+def _filters(
+    recipe: Recipe, done: Sequence[Mapping[str, Any]], assets: Mapping[str, Mapping[str, str]]
+) -> list[dict[str, Any]]:
     told = []
     classes: dict[str, type[Filter]] = {"read": ReadFilter, **{s.name: s.filter for s in recipe.stages}}
     for name, filter_ in classes.items():

@@ -41,9 +41,37 @@ def is_published(ledger: Ledger, told: Mapping[str, Any]) -> bool:
 
 def publish(ledger: Ledger, plan: Plan, told: Mapping[str, Any], run: Mapping[str, Any]) -> None:
     """Bring the output to what the manifest says; safe to do again after being cut short anywhere."""
-    out = ledger.out
     (ledger.root / MARKER).touch()
     sync_folder(ledger.root)
+    _bring_files(ledger, told)
+    _bring_pages(ledger.out, told, card.readme(told, plan), run)
+    (ledger.root / MARKER).unlink()
+    ledger.prune({entry["unit"] for entry in told["outputs"]})
+
+
+def republish(ledger: Ledger, told: Mapping[str, Any], *, files: bool) -> dict[str, Any]:
+    """Bring a published dataset to another manifest, of the same recipe and input; its digest is made here. The caller holds
+    the lock. files: the units changed, so the files are brought in again. Returns the new manifest."""
+    out = ledger.out
+    body = {k: v for k, v in told.items() if k != "digest"}
+    new = {**body, "digest": manifest.digest(body)}
+    try:
+        circumstances = json.loads((out / "run.json").read_text("utf-8"))
+        readme = card.renewed((out / "README.md").read_text("utf-8"), new)
+        if files:
+            (ledger.root / MARKER).touch()
+            sync_folder(ledger.root)
+            _bring_files(ledger, new)
+        _bring_pages(out, new, readme, circumstances)
+        (ledger.root / MARKER).unlink(missing_ok=True)
+    except (OSError, ValueError) as error:
+        told_why = getattr(error, "strerror", None) or "run.json is not JSON"
+        raise OutputError(f"{out} cannot be published: {told_why}; mend it and do the same again") from None
+    return new
+
+
+def _bring_files(ledger: Ledger, told: Mapping[str, Any]) -> None:
+    out = ledger.out
     for kind in KINDS:
         (out / kind).mkdir(exist_ok=True)
     wanted: set[str] = set()
@@ -54,33 +82,14 @@ def publish(ledger: Ledger, plan: Plan, told: Mapping[str, Any], run: Mapping[st
     for path in _files(out) - wanted:
         (out / path).unlink()
     _drop_empty_folders(out)
-    replace(out / "README.md", card.readme(told, plan).encode())
+
+
+def _bring_pages(out: Path, told: Mapping[str, Any], readme: str, run: Mapping[str, Any]) -> None:
+    replace(out / "README.md", readme.encode())
     replace(out / "report.html", report.render(told).encode())
     replace(out / "run.json", manifest.dump({**run, "manifest_digest": told["digest"]}))
     replace(out / "manifest.json", manifest.dump(told))
     sync_folder(out)
-    (ledger.root / MARKER).unlink()
-    ledger.prune({entry["unit"] for entry in told["outputs"]})
-
-
-def republish(out: Path, told: Mapping[str, Any]) -> dict[str, Any]:
-    """Replace the manifest and the report of a published dataset, whose data stays as it is. Returns the new manifest."""
-    ledger = Ledger(out)
-    body = {k: v for k, v in told.items() if k != "digest"}
-    new = {**body, "digest": manifest.digest(body)}
-    try:
-        ledger.root.mkdir(exist_ok=True)
-        with ledger.lock():
-            circumstances = json.loads((out / "run.json").read_text("utf-8"))
-            replace(out / "report.html", report.render(new).encode())
-            replace(out / "run.json", manifest.dump({**circumstances, "manifest_digest": new["digest"]}))
-            replace(out / "manifest.json", manifest.dump(new))
-            sync_folder(out)
-    except (OSError, ValueError) as error:
-        raise OutputError(
-            f"{out} cannot be published: {getattr(error, 'strerror', None) or 'run.json is not JSON'}"
-        ) from None
-    return new
 
 
 def _files(out: Path) -> set[str]:

@@ -140,8 +140,14 @@ def _provenance(told: Mapping[str, Any]) -> str:
     ]
     more = f"<p>and {len(told['inputs']) - 200:,} more, in the manifest.</p>" if len(told["inputs"]) > 200 else ""
     packages = ", ".join(f"{escape(p)} {escape(v)}" for p, v in told["software"]["packages"].items())
+    forgotten = "".join(
+        f"<p>{f['records']:,} records were taken out on {escape(f['date'])} (list <code>{escape(f['list'])}</code>, "
+        f"{escape(f['kind'])}{', ' + escape(f['source']) if f.get('source') else ''}).</p>"
+        for f in told.get("forgotten", [])
+    )
     return (
         "<h2>Provenance</h2>"
+        + forgotten
         + _table(("shard", "schema", "rows", "status", "sha256"), inputs)
         + more
         + f"<p>Recipe <code>{told['recipe']['fingerprint'][:12]}</code>, corpusmill "

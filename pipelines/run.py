@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines import lineage, manifest, progress, publish, shards, units
+from pipelines import forget, lineage, manifest, progress, publish, shards, units
 from pipelines.errors import DONE, PARTIAL, OutputError, ShardError, UsageError
 from pipelines.ledger import Ledger
 from pipelines.recipe import Recipe
@@ -41,6 +41,7 @@ def run(recipe: Recipe, workers: int = 1) -> Result:
     found = shards.find(recipe.input.path)
     ledger.prepare()
     with ledger.lock():
+        forget.finish(ledger)
         ledger.clear_staging()
         plan = plan_of(recipe, found, ledger)
         if not plan.shards:
@@ -48,6 +49,7 @@ def run(recipe: Recipe, workers: int = 1) -> Result:
         todo = [u for u in plan.units if ledger.receipt(u.key) is None]
         progress.event("plan", shards=len(found), units=len(plan.units), to_do=len(todo), unreadable=len(plan.failed))
         if todo:
+            forget.refuse_return(manifest.standing(out), recipe)
             _work(recipe, ledger, todo, workers)
         receipts = {u.key: r for u in plan.units if (r := ledger.receipt(u.key)) is not None}
         failed = {**plan.failed, **_missing(ledger, plan, receipts)}

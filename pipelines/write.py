@@ -145,7 +145,7 @@ class Counts:
             columns["language"] = pa.array(found.scores["language"], pa.string())
         for table, fact in TABLES.items():
             if fact in columns:
-                for value, count in _value_counts(columns[fact], kept):
+                for value, count in value_counts(columns[fact], kept):
                     self.tables[table][value] += count
 
     def told(self) -> dict[str, Any]:
@@ -229,7 +229,7 @@ def _verdict(columns: Mapping[str, pa.StructArray], first: np.ndarray) -> tuple[
     return names, pc.choose(index.cast(pa.int64()), *reasons)
 
 
-def _value_counts(values: pa.Array, kept: np.ndarray) -> list[tuple[str, int]]:
+def value_counts(values: pa.Array, kept: np.ndarray) -> list[tuple[str, int]]:
     """Counts of short plain values among kept records; anything else counts as "(other)", so no text gets into a table."""
     values = values.filter(pa.array(kept))
     if pa.types.is_nested(values.type) and not pa.types.is_struct(values.type):

@@ -18,7 +18,7 @@ from filters.contract import ConfigError
 from filters.pii import allow as allow_list
 from pipelines import lookup, manifest, recipe, shards, statistics
 from pipelines.errors import OutputError, UsageError
-from pipelines.ledger import replace
+from pipelines.ledger import Ledger, replace
 from pipelines.review import labelstudio
 from pipelines.review.labelstudio import CONFIRMED, REFUTED, UNSURE
 from pipelines.review.sample import Finding, Sample, count, draw
@@ -75,7 +75,10 @@ def import_(out: Path, files: Sequence[Path], *, filter_: str = "pii", allow: Pa
     found = _agreed(files, told["recipe"]["fingerprint"], out)
     section = _section(found, count(out, told, filter_))
     added = _allow(allow, found) if allow else {}
-    republish(out, {**told, "review": {**told.get("review", {}), filter_: section}})
+    ledger = Ledger(out)
+    ledger.root.mkdir(exist_ok=True)
+    with ledger.lock():
+        republish(ledger, {**told, "review": {**told.get("review", {}), filter_: section}}, files=False)
     return Imported(section, added)
 
 

@@ -1,0 +1,276 @@
+"""Taking records out of a published dataset: its shards and manifest are written anew, and what is kept of it is a trail.
+
+The units that hold a record are rewritten beside the old ones; then a journal is written, and from there on the work is only ever
+finished: the units are exchanged, the dataset is published, the journal goes. Whoever is killed in between leaves a journal that
+the next run or the next ``forget`` finishes first.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from filters.batch import Batch
+from pipelines import manifest, recipe
+from pipelines.errors import OutputError, UsageError
+from pipelines.ledger import Ledger, sync_folder, write_synced
+from pipelines.publish import republish
+from pipelines.recipe import Recipe
+from pipelines.schemas.read import read
+from pipelines.schemas.recognise import Columns, recognise
+from pipelines.shards import sha256_of
+from pipelines.write import KINDS, TABLES, value_counts
+
+JOURNAL, STAGED = "forgetting.json", "forgetting"
+BATCH_ROWS = 4096
+
+Match = Callable[[Batch], np.ndarray]
+"""Which records of a batch are asked for: bool[n]. The batch has the ids of the annotations."""
+
+
+@dataclass(frozen=True)
+class List:
+    """Whom to forget: where that stands. name and sha256 of the file; source: on whose word."""
+
+    name: str
+    kind: str
+    sha256: str
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """Records found, by where they stood."""
+
+    kept: int
+    rejected: int
+
+    @property
+    def records(self) -> int:
+        return self.kept + self.rejected
+
+
+def forget(out: Path, match: Match, asked: List, *, do: bool = True) -> Forgotten:
+    """Take every record that matches out of data/, rejected/ and annotations/, and say in the manifest that it was done.
+
+    do: False only counts. Raises UsageError for what is no dataset of ours, or one without its finished units.
+    """
+    ledger = Ledger(out)
+    told = _dataset(ledger)
+    with ledger.lock():
+        if finish(ledger):
+            told = _dataset(ledger)
+        standing = recipe.overridden(told["recipe"]["effective"], (), "manifest.json")
+        receipts = _receipts(ledger, told)
+        folder = ledger.root / STAGED
+        shutil.rmtree(folder, ignore_errors=True)
+        kept = rejected = 0
+        changed = {}
+        try:
+            for key, receipt in receipts.items():
+                new, counts = _without(ledger.unit(key), folder / key if do else None, receipt, standing, match)
+                kept, rejected = kept + counts[0], rejected + counts[1]
+                if new is not None:
+                    changed[key] = new
+            done = Forgotten(kept, rejected)
+            if not do or not done.records:
+                return done
+            body = manifest.recounted(told, standing, {**receipts, **changed})
+            entry = {"date": time.strftime("%Y-%m-%d", time.gmtime()), "list": asked.name, "kind": asked.kind,
+                     "sha256": asked.sha256, "records": done.records, "kept": kept, "rejected": rejected}  # fmt: skip
+            if asked.source:
+                entry["source"] = asked.source
+            body["forgotten"] = [*told.get("forgotten", []), entry]
+            sync_folder(folder)
+            ledger.save(JOURNAL, {"units": sorted(changed), "manifest": body})
+        except OSError as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise OutputError(f"{out} cannot be written: {error.strerror}; nothing was changed") from None
+        finish(ledger)
+        return done
+
+
+def finish(ledger: Ledger) -> bool:
+    """Do what a journal says is left to do; whether there was one. The caller holds the lock."""
+    journal = ledger.load(JOURNAL)
+    if not journal:
+        return False
+    for key in journal["units"]:
+        staged, unit = ledger.root / STAGED / key, ledger.unit(key)
+        if staged.is_dir():
+            shutil.rmtree(unit, ignore_errors=True)
+            staged.rename(unit)
+            sync_folder(unit.parent)
+    republish(ledger, journal["manifest"], files=True)
+    shutil.rmtree(ledger.root / STAGED, ignore_errors=True)
+    (ledger.root / JOURNAL).unlink()
+    return True
+
+
+def refuse_return(standing: Mapping[str, Any] | None, wanted: Recipe) -> None:
+    """Raises UsageError where a run would read again what was forgotten, and its recipe does not name the list."""
+    named = {Path(p).name for s in wanted.stages if s.name == "optout" for p in _paths(s.options)}
+    for entry in (standing or {}).get("forgotten", []):
+        if entry["list"] not in named:
+            raise UsageError(
+                f"{entry['records']:,} records were forgotten here on {entry['date']} (list {entry['list']}), and this run would "
+                "bring them back: name that list in the recipe's optout filter, or write to another folder"
+            )
+
+
+def _paths(options: Any) -> Iterator[str]:
+    for given in options.lists:
+        yield given.path
+
+
+def _dataset(ledger: Ledger) -> dict[str, Any]:
+    told = manifest.standing(ledger.out)
+    if told is None or told.get("manifest") != manifest.VERSION or "data_digest" not in told:
+        raise UsageError(f"no dataset at {ledger.out}: it has no manifest.json as a run writes it")
+    return told
+
+
+def _receipts(ledger: Ledger, told: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    found = {key: ledger.receipt(key) for key in dict.fromkeys(entry["unit"] for entry in told["outputs"])}
+    if missing := [key for key, receipt in found.items() if receipt is None]:
+        raise UsageError(
+            f"{ledger.out} lacks {len(missing)} of its finished units (.corpusmill/units): run its recipe again first, or "
+            "forget in the copy that has them"
+        )
+    return {key: receipt for key, receipt in found.items() if receipt is not None}
+
+
+def _without(
+    unit: Path, staged: Path | None, receipt: Mapping[str, Any], standing: Recipe, match: Match
+) -> tuple[dict[str, Any] | None, tuple[int, int]]:
+    """A unit without what matches, written to ``staged``: its new receipt, and how many were in data/ and in rejected/."""
+    notes = pq.read_table(unit / "annotations.parquet")
+    was_kept = notes["kept"].to_numpy()
+    gone = np.zeros(len(notes), bool)
+    schema = pq.read_schema(unit / "data.parquet")
+    for kind, here in (("data", was_kept), ("rejected", ~was_kept)):
+        at = np.flatnonzero(here)
+        if len(at):
+            ids = notes["record_id"].take(at).combine_chunks()
+            gone[at] = _matches(unit / f"{kind}.parquet", schema, standing, ids, match)
+    counts = int((gone & was_kept).sum()), int((gone & ~was_kept).sum())
+    if staged is None or not gone.any():
+        return None, counts
+    staged.mkdir(parents=True)
+    stay = {"data": ~gone[was_kept], "rejected": ~gone[~was_kept], "annotations": ~gone}
+    facts = _facts(unit / "data.parquet", schema, standing, gone[was_kept])
+    files = {k: _filtered(unit / f"{k}.parquet", staged / f"{k}.parquet", stay[k], standing) for k in KINDS}
+    new = {**receipt, "files": files, **_less(receipt, notes.filter(pa.array(gone)), facts)}
+    write_synced(staged / "receipt.json", json.dumps(new, sort_keys=True).encode())
+    sync_folder(staged)
+    return new, counts
+
+
+def _rows(path: Path, schema: pa.Schema, standing: Recipe) -> Iterator[tuple[pa.RecordBatch, Columns]]:
+    """The input's columns of a published file, batch by batch."""
+    columns = recognise(schema, standing.input.columns or None)
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(BATCH_ROWS, columns=schema.names, use_threads=False):
+            yield batch, columns
+
+
+def _matches(path: Path, schema: pa.Schema, standing: Recipe, ids: pa.Array, match: Match) -> np.ndarray:
+    found, at = [], 0
+    for rows, columns in _rows(path, schema, standing):
+        batch = read(rows, columns, max_record_bytes=standing.input.max_record_bytes).batch
+        found.append(match(dataclasses.replace(batch, ids=ids.slice(at, len(batch)))))
+        at += len(batch)
+    return np.concatenate(found)
+
+
+def _facts(path: Path, schema: pa.Schema, standing: Recipe, gone: np.ndarray) -> dict[str, Counter[str]]:
+    """What the records that go count for in the manifest's tables, by fact."""
+    counts: dict[str, Counter[str]] = {fact: Counter() for fact in TABLES.values()}
+    at = 0
+    for rows, columns in _rows(path, schema, standing):
+        mask = gone[at : at + rows.num_rows]
+        at += rows.num_rows
+        for fact in counts:
+            if fact in columns.mapping and mask.any():
+                counts[fact].update(dict(value_counts(rows.column(columns.mapping[fact]), mask)))
+    return counts
+
+
+def _filtered(source: Path, target: Path, stay: np.ndarray, standing: Recipe) -> dict[str, Any]:
+    """A file's rows that stay, in its own row groups."""
+    if stay.all():
+        shutil.copyfile(source, target)
+        return _told(target, len(stay))
+    at = 0
+    with pq.ParquetFile(source) as file:
+        writer = pq.ParquetWriter(target, file.schema_arrow, compression=standing.output.compression)
+        for group in range(file.metadata.num_row_groups):
+            rows = file.read_row_group(group, use_threads=False)
+            left = rows.filter(pa.array(stay[at : at + len(rows)]))
+            at += len(rows)
+            if len(left):
+                writer.write_table(left, row_group_size=len(left))
+        writer.close()
+    return _told(target, int(stay.sum()))
+
+
+def _told(path: Path, rows: int) -> dict[str, Any]:
+    """What a receipt says of a file, once that is on the disk."""
+    with path.open("rb+") as handle:
+        os.fsync(handle.fileno())
+    return {"bytes": path.stat().st_size, "rows": rows, "sha256": sha256_of(path)}
+
+
+def _less(receipt: Mapping[str, Any], gone: pa.Table, facts: Mapping[str, Counter[str]]) -> dict[str, Any]:
+    """A receipt's counts without the records that go.
+
+    How often something was replaced in each record is not recorded; what stands in its evidence (at most a hundred places) is taken.
+    """
+    kept = gone["kept"].to_numpy()
+    filters = {}
+    for name, told in receipt["filters"].items():
+        column = gone[name].combine_chunks()
+        reasons = Counter(r for r in column.field("reason").to_pylist() if r is not None)
+        by = [b == name for b in gone["rejected_by"].to_pylist()]
+        first = Counter(r for r, mine in zip(gone["reason"].to_pylist(), by, strict=True) if mine)
+        evidence = column.field("evidence").to_pylist() if told["edits"] else [[]] * len(gone)
+        edited = [e for e, here in zip(evidence, kept, strict=True) if here and e]
+        labels = Counter(place["rule"].partition(":")[0] for places in edited for place in places)
+        filters[name] = {
+            "rejected": told["rejected"] - sum(reasons.values()),
+            "first": told["first"] - sum(first.values()),
+            "reasons": _minus(told["reasons"], reasons),
+            "first_reasons": _minus(told["first_reasons"], first),
+            "edits": _minus(told["edits"], labels),
+            "edited": max(0, told["edited"] - len(edited)),
+        }
+    counts = dict(facts)
+    if "language" in gone.column_names and "language" in receipt["filters"]:
+        spoken = gone["language"].combine_chunks().field("scores").field("language")
+        counts["language"] = Counter(dict(value_counts(spoken, kept)))
+    tables = {table: _minus(receipt["tables"][table], counts[fact]) for table, fact in TABLES.items()}
+    return {"filters": filters, "tables": tables}
+
+
+def _minus(counts: Mapping[str, int], less: Mapping[str, int]) -> dict[str, int]:
+    return {key: n - less.get(key, 0) for key, n in counts.items() if n > less.get(key, 0)}
+
+
+def lists_of(paths: Sequence[Path], kind: str, source: str) -> list[List]:
+    """The lists as the trail names them. Raises UsageError for one that cannot be read."""
+    try:
+        return [List(path.name, kind, sha256_of(path), source) for path in paths]
+    except OSError as error:
+        raise UsageError(f"{error.filename} cannot be read: {error.strerror}") from None

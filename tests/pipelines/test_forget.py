@@ -1,0 +1,175 @@
+"""Records taken out of what was published: they are gone, everything else stands, and the trail says what was done."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines import forget
+from pipelines.errors import UsageError
+from pipelines.forget import List
+from pipelines.verify import verify
+from tests.pipelines.conftest import Command, contents, manifest
+
+RECIPE = "name: published\nfilters:\n  - language: {allow: [en]}\n  - pii\n"
+ASKED = List("gone.txt", "id", "0" * 64, "a letter")
+
+
+def rows(numbers) -> pa.Table:
+    """Every fifth in Polish, an address in each, three licences."""
+    text = {
+        True: "Chleb rośnie, ponieważ drożdże wydzielają gaz, a ciasto go zatrzymuje. Numer {}, {}@mail{}.net.",
+        False: "Bread rises because yeast gives off gas, and dough holds it in. Number {}, write to {}@mail{}.net.",
+    }
+    return pa.table(
+        {
+            "id": [f"r{i}" for i in numbers],
+            "license": [("MIT", "Apache-2.0", "CC-BY-4.0")[i % 3] for i in numbers],
+            "prompt": ["Why does bread rise?" for _ in numbers],
+            "response": [text[i % 5 == 4].format(i, f"person{i}", i) for i in numbers],
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def corpusmill(tmp_path_factory) -> Command:
+    command = Command(tmp_path_factory.mktemp("forget"))
+    command.recipe.write_text(RECIPE, "utf-8")
+    return command
+
+
+@pytest.fixture(scope="module")
+def made(corpusmill):
+    """Three shards, and what a run made of them."""
+    (corpusmill.home / "in").mkdir()
+    for name, numbers in (("a", range(40)), ("b", range(40, 70)), ("c", range(70, 90))):
+        pq.write_table(rows(numbers), corpusmill.home / "in" / f"{name}.parquet", row_group_size=16)
+    corpusmill.run(corpusmill.home / "in", corpusmill.home / "out")
+    return corpusmill.home
+
+
+@pytest.fixture
+def out(made, tmp_path):
+    """A copy that a test may change."""
+    for name in ("in", "out"):
+        shutil.copytree(made / name, tmp_path / name)
+    return tmp_path / "out"
+
+
+def matching(*numbers: int):
+    wanted = pa.array([f"r{i}" for i in numbers])
+    return lambda batch: np.asarray(pa.compute.is_in(batch.ids, wanted))
+
+
+def everything(out) -> str:
+    """All rows of all Parquet files below a folder, those of finished units too."""
+    return "".join(str(pq.read_table(p).to_pylist()) for p in out.rglob("*.parquet"))
+
+
+def test_the_records_are_gone_from_every_file_and_the_dataset_is_sound(out):
+    assert "person3@" not in everything(out)  # scrubbed
+    done = forget.forget(out, matching(3, 4, 44, 64), ASKED)
+    assert (done.kept, done.rejected) == (1, 3)
+    assert verify(out) == []
+    left = everything(out)
+    for number in (3, 4, 44, 64):
+        assert f"'r{number}'" not in left
+        assert f"Number {number}," not in left
+        assert f"Numer {number}," not in left
+    assert "'r5'" in left
+
+
+def test_the_manifest_counts_what_a_run_without_them_would(corpusmill, out, tmp_path):
+    gone = (3, 4, 9, 44, 50)
+    forget.forget(out, matching(*gone), ASKED)
+    (tmp_path / "less").mkdir()
+    for path in (tmp_path / "in").glob("*.parquet"):
+        table = pq.read_table(path)
+        stay = [name not in {f"r{i}" for i in gone} for name in table["id"].to_pylist()]
+        pq.write_table(table.filter(pa.array(stay)), tmp_path / "less" / path.name)
+    corpusmill.run(tmp_path / "less", tmp_path / "fresh")
+    after, fresh = manifest(out), manifest(tmp_path / "fresh")
+    for part in ("records", "filters", "edits", "tables"):
+        assert after[part] == fresh[part], part
+    for kind in ("data", "rejected", "annotations"):
+        for path in sorted((out / kind).glob("*.parquet")):
+            here, there = pq.read_table(path), pq.read_table(tmp_path / "fresh" / kind / path.name)
+            assert here.schema.equals(there.schema, check_metadata=True)
+            if kind != "annotations":
+                assert here.equals(there)
+
+
+def test_what_was_untouched_keeps_its_bytes(out):
+    before = contents(out)
+    forget.forget(out, matching(3), ASKED)
+    after = contents(out)
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {"data/a.parquet", "annotations/a.parquet", "manifest.json", "report.html", "README.md"}
+
+
+def test_the_trail_says_when_and_on_whose_word_and_not_who(out):
+    forget.forget(out, matching(3, 4), ASKED)
+    [entry] = manifest(out)["forgotten"]
+    assert {k: v for k, v in entry.items() if k != "date"} == {
+        "list": "gone.txt", "kind": "id", "source": "a letter", "sha256": "0" * 64, "records": 2, "kept": 1, "rejected": 1,
+    }  # fmt: skip
+    forget.forget(out, matching(5), ASKED)
+    assert [e["records"] for e in manifest(out)["forgotten"]] == [2, 1]
+    assert "taken out" in (out / "report.html").read_text("utf-8")
+
+
+def test_nobody_found_changes_nothing(out):
+    before = contents(out)
+    assert forget.forget(out, matching(1000), ASKED).records == 0
+    assert forget.forget(out, matching(3), ASKED, do=False).records == 1
+    assert contents(out) == before
+
+
+def test_derived_datasets_say_that_they_are_stale(corpusmill, out, tmp_path):
+    corpusmill.run(out, tmp_path / "child")
+    corpusmill("lineage", tmp_path / "child")
+    forget.forget(out, matching(3), ASKED)
+    said = corpusmill("lineage", tmp_path / "child", code=3)
+    assert "stale" in said
+    assert "1 records were forgotten" in said
+
+
+@pytest.mark.parametrize("cut", ["republish", "replace"])
+def test_cut_short_it_is_finished_by_whoever_comes_next(corpusmill, out, tmp_path, monkeypatch, cut):
+    """Stopped right after the journal, and in the middle of publishing, as a kill would."""
+    from pipelines import publish
+
+    def stop(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(forget if cut == "republish" else publish, cut, stop)
+    with pytest.raises(KeyboardInterrupt):
+        forget.forget(out, matching(3), ASKED)
+    monkeypatch.undo()
+    corpusmill.run(tmp_path / "in", out)
+    assert verify(out) == []
+    assert "'r3'" not in everything(out)
+    assert manifest(out)["forgotten"][0]["records"] == 1
+
+
+def test_a_run_does_not_bring_them_back(corpusmill, out, tmp_path):
+    forget.forget(out, matching(3), ASKED)
+    assert "nothing to do" in corpusmill.run(tmp_path / "in", out)
+    assert "'r3'" not in everything(out)
+    said = corpusmill.run(tmp_path / "in", out, "--set", "pii.action=mask", code=2)
+    assert "would bring them back" in said
+    assert verify(out) == []
+
+
+def test_without_its_finished_units_it_refuses(out, tmp_path):
+    shutil.rmtree(out / ".corpusmill" / "units")
+    with pytest.raises(UsageError, match="run its recipe again first"):
+        forget.forget(out, matching(3), ASKED)
+    with pytest.raises(UsageError, match="no dataset"):
+        forget.forget(tmp_path, matching(3), ASKED)
+    assert json.loads((out / "manifest.json").read_text("utf-8"))["records"]["read"] == 90
