@@ -15,6 +15,7 @@ from typing import Any
 import hyperscan
 import numpy as np
 
+from filters import compiled
 from filters.batch import Segments
 from filters.contract import ConfigError
 
@@ -150,7 +151,20 @@ def _compile(patterns: tuple[Pattern, ...], *, loose: bool) -> hyperscan.Databas
 
 @lru_cache(maxsize=8)
 def _compiled(patterns: tuple[Pattern, ...], loose: bool) -> bytes:
-    """Compiling takes seconds for a hundred patterns with gaps; a process that does it twice keeps the result."""
+    """Compiling takes seconds for a hundred patterns with gaps; the result is kept, in this process and from run to run."""
+    key = repr((loose, [(p.expression, p.caseless) for p in patterns])).encode()
+    return compiled.load(key, _is_usable, lambda: _made(patterns, loose))
+
+
+def _is_usable(data: bytes) -> bool:
+    try:
+        hyperscan.loadb(data, mode=hyperscan.HS_MODE_BLOCK)
+        return True
+    except hyperscan.error:
+        return False
+
+
+def _made(patterns: tuple[Pattern, ...], loose: bool) -> bytes:
     base = hyperscan.HS_FLAG_PREFILTER if loose else 0
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     expressions = [(_without_assertions(p.expression) if loose else p.expression).encode() for p in patterns]

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import logging
 import re
+import runpy
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import presidio_analyzer
+import spacy.lang
 import yaml
 from presidio_analyzer import AnalyzerEngine, EntityRecognizer, PatternRecognizer, RecognizerRegistry
 from presidio_analyzer.nlp_engine import NlpArtifacts, NlpEngine
@@ -76,11 +77,13 @@ class TokenEngine(NlpEngine):
 
 
 def _stop_words(language: str) -> frozenset[str]:
-    """spaCy's list for the language, which is data and needs no model; none for a language it has no list of."""
-    try:
-        return frozenset(import_module(f"spacy.lang.{language}.stop_words").STOP_WORDS)
-    except ImportError:
-        return frozenset()
+    """spaCy's list for the language, which is data and needs no model; none for a language it has no list of.
+
+    Read from its file: to import it would import the language, and French alone compiles its exceptions for three seconds.
+    """
+    [lang] = spacy.lang.__path__
+    path = Path(lang) / language / "stop_words.py"
+    return frozenset(runpy.run_path(str(path))["STOP_WORDS"]) if path.is_file() else frozenset()
 
 
 def analyzer(recognizers: Sequence[EntityRecognizer], languages: Sequence[str], nlp: TokenEngine) -> AnalyzerEngine:
