@@ -239,13 +239,14 @@ def _less(receipt: Mapping[str, Any], gone: pa.Table, facts: Mapping[str, Counte
     How often something was replaced in each record is not recorded; what stands in its evidence (at most a hundred places) is taken.
     """
     kept = gone["kept"].to_numpy()
+    places = {f"{s}:{r}" for s, r in zip(gone["shard"].to_pylist(), gone["row"].to_pylist(), strict=True)}
     filters = {}
     for name, told in receipt["filters"].items():
         column = gone[name].combine_chunks()
         reasons = Counter(r for r in column.field("reason").to_pylist() if r is not None)
         by = [b == name for b in gone["rejected_by"].to_pylist()]
         first = Counter(r for r, mine in zip(gone["reason"].to_pylist(), by, strict=True) if mine)
-        evidence = column.field("evidence").to_pylist() if told["edits"] else [[]] * len(gone)
+        evidence = column.field("evidence").to_pylist()
         edited = [e for e, here in zip(evidence, kept, strict=True) if here and e]
         labels = Counter(place["rule"].partition(":")[0] for places in edited for place in places)
         filters[name] = {
@@ -253,8 +254,9 @@ def _less(receipt: Mapping[str, Any], gone: pa.Table, facts: Mapping[str, Counte
             "first": told["first"] - sum(first.values()),
             "reasons": _minus(told["reasons"], reasons),
             "first_reasons": _minus(told["first_reasons"], first),
-            "edits": _minus(told["edits"], labels),
-            "edited": max(0, told["edited"] - len(edited)),
+            "edits": _minus(told["edits"], labels if told["edits"] else {}),
+            "edited": max(0, told["edited"] - (len(edited) if told["edits"] else 0)),
+            "rules": _without_rules(told["rules"], evidence, places),
         }
     counts = dict(facts)
     if "language" in gone.column_names and "language" in receipt["filters"]:
@@ -262,6 +264,19 @@ def _less(receipt: Mapping[str, Any], gone: pa.Table, facts: Mapping[str, Counte
         counts["language"] = Counter(dict(value_counts(spoken, kept)))
     tables = {table: _minus(receipt["tables"][table], counts[fact]) for table, fact in TABLES.items()}
     return {"filters": filters, "tables": tables}
+
+
+def _without_rules(
+    rules: Mapping[str, Any], evidence: Sequence[Sequence[Mapping[str, Any]]], places: set[str]
+) -> dict[str, Any]:
+    """Records by rule. Examples that go are not replaced."""
+    less = Counter(rule for found in evidence for rule in {place["rule"] for place in found})
+    left = {}
+    for rule, told in rules.items():
+        if told["records"] > less[rule]:
+            examples = [e for e in told["examples"] if e not in places]
+            left[rule] = {"records": told["records"] - less[rule], "examples": examples}
+    return left
 
 
 def _minus(counts: Mapping[str, int], less: Mapping[str, int]) -> dict[str, int]:

@@ -17,6 +17,7 @@ from filters.contract import Filter
 from filters.reading import ReadFilter
 from pipelines.recipe import Recipe, software
 from pipelines.units import Plan
+from pipelines.write import fewest
 
 VERSION = "corpusmill/manifest/1"
 SCHEMA_FILE = "manifest.schema.json"
@@ -164,12 +165,24 @@ def _filters(
                     for code in filter_.reasons
                     if code in reasons
                 },
+                "rules": _rules([m["rules"] for m in mine]),
                 "edits": _sum(m["edits"] for m in mine),
                 "records_edited": sum(m["edited"] for m in mine),
                 "assets": assets.get(name, {}),
             }
         )
     return told
+
+
+def _rules(each: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Records by rule, and a few places to look at, over units."""
+    found: dict[str, dict[str, Any]] = {}
+    for unit in each:
+        for rule, told in unit.items():
+            mine = found.setdefault(rule, {"records": 0, "examples": []})
+            mine["records"] += told["records"]
+            mine["examples"] = fewest([*mine["examples"], *told["examples"]])
+    return dict(sorted(found.items()))
 
 
 def _sum(counts: Any) -> dict[str, int]:

@@ -88,6 +88,32 @@ def _reasons(told: Mapping[str, Any]) -> Iterable[str]:
             for code, n in sorted(f["reasons"].items(), key=lambda e: -e[1]["records"])
         ]
         yield f"<h3>{escape(f['name'])}</h3>" + _table(("reason", "meaning", "records", "first"), rows)
+        yield from _rules(f)
+
+
+RULES_SHOWN = 50
+
+
+def _rules(told: Mapping[str, Any]) -> Iterable[str]:
+    """Which rules were behind it, and where to look: only for filters whose rules say more than their reasons."""
+    if not told["rules"] or not told["rules"].keys() - told["reasons"].keys():
+        return
+    ordered = sorted(told["rules"].items(), key=lambda e: (-e[1]["records"], e[0]))[:RULES_SHOWN]
+    rows = [
+        (
+            f"<code>{escape(rule)}</code>",
+            f"{n['records']:,}",
+            ", ".join(f"<code>{escape(e)}</code>" for e in n["examples"]),
+        )
+        for rule, n in ordered
+    ]
+    more = len(told["rules"]) - len(ordered)
+    yield "<details><summary>by rule, with records to read (<code>corpusmill explain</code> shows them)</summary>"
+    yield (
+        _table(("rule", "records", "for example"), rows)
+        + (f"<p>and {more} more rules</p>" if more else "")
+        + "</details>"
+    )
 
 
 def _edits(told: Mapping[str, Any]) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,7 @@ class UnitWriter:
         )
         self.row += len(batch)
         self.counts.add(read, judgements, rejected, verdict, touched)
+        self.counts.add_rules(judgements, self.unit.shard.name, self.row - len(batch))
 
     def _rejected(
         self, rows: pa.RecordBatch, rejected: np.ndarray, verdict: tuple[pa.Array, pa.Array], columns: dict
@@ -100,6 +102,15 @@ class UnitWriter:
         }
 
 
+EXAMPLES = 3
+"""Records named for each rule of a filter's evidence."""
+
+
+def fewest(places: Iterable[str]) -> list[str]:
+    """Those whose names hash lowest: a fair sample, the same whatever the order and the units."""
+    return sorted(set(places), key=lambda place: hashlib.blake2b(place.encode()).digest())[:EXAMPLES]
+
+
 class Counts:
     """What a unit adds to the manifest's tables. Sums of these over units are the dataset's."""
 
@@ -107,7 +118,7 @@ class Counts:
         self.stages, self.bytes_read = stages, 0
         self.filters: dict[str, dict[str, Any]] = {
             name: {"rejected": 0, "first": 0, "reasons": Counter(), "first_reasons": Counter(), "edits": Counter(),
-                   "edited": 0}
+                   "edited": 0, "rules": {}}
             for name in stages
         }  # fmt: skip
         self.tables: dict[str, Counter[str]] = {name: Counter() for name in TABLES}
@@ -136,6 +147,15 @@ class Counts:
                 self.filters[by]["first"] += 1
                 self.filters[by]["first_reasons"][reason] += 1
         self._tables(read, judgements, kept)
+
+    def add_rules(self, judgements: Mapping[str, Judgement], shard: str, first_row: int) -> None:
+        """Records by rule of the evidence, and where a few of them stand."""
+        for name, judgement in judgements.items():
+            evidence, rules = judgement.evidence, self.filters[name]["rules"]
+            for record, rule in sorted(set(zip(evidence.record, evidence.rule, strict=True))):
+                told = rules.setdefault(rule, {"records": 0, "examples": []})
+                told["records"] += 1
+                told["examples"] = fewest([*told["examples"], f"{shard}:{first_row + record}"])
 
     def _tables(self, read: Read, judgements: Mapping[str, Judgement], kept: np.ndarray) -> None:
         """Kept records by language (as identified, else as declared), licence and generator."""

@@ -38,8 +38,9 @@ class NarrativeFilter(Filter):
     name = "narrative"
     summary = "Drops records in which the assistant speaks for a nation or a party, by rule packs; voice, not topic."
     reasons = REASONS
-    scores = {"weight": pa.int32(), "hits": pa.int32(), "excused": pa.int32()}
+    scores = {"weight": pa.int32(), "hits": pa.int32(), "excused": pa.int32(), "strongest": pa.string()}
     Options = NarrativeOptions
+    measured_with = ("packs",)
     options: NarrativeOptions
 
     def __init__(self, options: NarrativeOptions | None = None) -> None:
@@ -57,10 +58,11 @@ class NarrativeFilter(Filter):
         return {f"pack {pack}": digest(locate(pack)) for pack in options.packs}
 
     def judge(self, batch: Batch) -> Judgement:
-        """scores: weight of the different rules that count, hits that count, and hits excused by their context."""
+        """scores: weight of the different rules that count, hits that count, hits excused by their context, and the most severe
+        reason of the rules that count, whether their weight is enough or not."""
         n = len(batch)
-        scores = {name: np.zeros(n, np.int32) for name in self.scores}
-        reason = np.full(n, KEPT, np.int16)
+        scores: dict[str, np.ndarray] = {name: np.zeros(n, np.int32) for name in ("weight", "hits", "excused")}
+        scores["strongest"] = np.full(n, None, object)
         evidence = Evidence()
         which = batch.segments.where(channels=(CONTENT, REASONING), roles=(ASSISTANT,))
         by_record: dict[int, list[Hit]] = {}
@@ -72,12 +74,20 @@ class NarrativeFilter(Filter):
             scores["hits"][record] = len(counted)
             scores["excused"][record] = len(hits) - len(counted)
             scores["weight"][record] = weight = sum(self._rules[r].rule.weight for r in rules)
+            if rules:
+                index = min(self.reason_index(self._rules[r].reason) for r in rules)
+                scores["strongest"][record] = list(self.reasons)[index]
             if weight < self.options.min_weight:
                 continue
-            reason[record] = min(self.reason_index(self._rules[r].reason) for r in rules)
             for h in counted[:EVIDENCE_LIMIT]:
                 evidence.add_span(batch, h.segment, h.start, h.end, self._rules[h.rule].name)
-        return Judgement(reason, scores, evidence)
+        return Judgement(self.decide(scores, self.options), scores, evidence)
+
+    @classmethod
+    def decide(cls, scores: Mapping[str, Any], options: Any) -> np.ndarray:
+        codes = {code: i for i, code in enumerate(cls.reasons)}
+        strongest = np.fromiter((codes.get(c, KEPT) for c in scores["strongest"]), np.int16, len(scores["strongest"]))
+        return np.where(np.asarray(scores["weight"]) >= options.min_weight, strongest, KEPT).astype(np.int16)
 
 
 def prompt_of(batch: Batch, segment: int) -> str:

@@ -91,6 +91,19 @@ def _parser() -> argparse.ArgumentParser:
     p = _command(commands, "verify", "the manifest against the files", "corpusmill verify curated/", _verify)
     p.add_argument("out", metavar="OUT", type=Path)
 
+    rules = commands.add_parser("rules", help="the narrative filter's rule packs").add_subparsers(
+        title="what to do", required=True, metavar="list|test"
+    )
+    _command(rules, "list", "the packs that come with it", "corpusmill rules list", _rules_list)
+    p = _command(
+        rules,
+        "test",
+        "a pack's own examples and controls against its rules",
+        "corpusmill rules test mine.yaml",
+        _rules_test,
+    )
+    p.add_argument("packs", metavar="PACK", nargs="*", help="a name or a .yaml file (default: every built-in one)")
+
     p = _command(
         commands, "lineage", "the datasets it was made from, and whether they have changed since",
         "corpusmill lineage curated/", _lineage,
@@ -227,6 +240,21 @@ def _verify(args: argparse.Namespace) -> int:
     if not problems:
         print(f"{args.out}: every file is as the manifest says")
     return PARTIAL if problems else 0
+
+
+def _rules_list(args: argparse.Namespace) -> int:
+    from pipelines.cli.rules import listed
+
+    print(listed())
+    return 0
+
+
+def _rules_test(args: argparse.Namespace) -> int:
+    from pipelines.cli.rules import tested
+
+    told, passed = tested(args.packs)
+    print(told)
+    return DONE if passed else PARTIAL
 
 
 def _lineage(args: argparse.Namespace) -> int:

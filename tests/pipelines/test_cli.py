@@ -115,3 +115,20 @@ def test_explain_by_file_and_row_and_by_id(corpusmill, shards, tmp_path):
     assert "has no row 400" in corpusmill(
         "explain", corpusmill.recipe, f"{shards}/s0.parquet:400", "--input", shards, code=2
     )
+
+
+def test_rule_packs_are_listed_and_tested(corpusmill, tmp_path):
+    assert "nationalism" in corpusmill("rules", "list")
+    assert "passes" in corpusmill("rules", "test", "refusals")
+    pack = tmp_path / "mine.yaml"
+    rule = "{id: slogan, lang: en, about: a slogan, pattern: '%s', match: [acme is best], no_match: [acme is old]}"
+    text = "name: mine\nversion: 1\nabout: slogans\nrules: [" + rule + "]\ncontrols: [acme was founded]\n"
+    pack.write_text(text % r"acme\s+is\s+best", "utf-8")
+    assert "mine 1: passes" in corpusmill("rules", "test", pack)
+    pack.write_text(text % "acme", "utf-8")
+    said = corpusmill("rules", "test", pack, code=3)
+    assert "must not match: acme is old" in said
+    assert "control dropped by mine/slogan" in said
+    pack.write_text(text % "acme(", "utf-8")
+    assert "mine/slogan" in corpusmill("rules", "test", pack, code=2)
+    assert "no rule pack" in corpusmill("rules", "test", "nonesuch", code=2)

@@ -94,6 +94,9 @@ def test_the_manifest_counts_what_a_run_without_them_would(corpusmill, out, tmp_
         pq.write_table(table.filter(pa.array(stay)), tmp_path / "less" / path.name)
     corpusmill.run(tmp_path / "less", tmp_path / "fresh")
     after, fresh = manifest(out), manifest(tmp_path / "fresh")
+    for told in (after, fresh):
+        for rule in [r for f in told["filters"] for r in f["rules"].values()]:
+            del rule["examples"]  # rows that come after a record that is gone have other numbers in the fresh run
     for part in ("records", "filters", "edits", "tables"):
         assert after[part] == fresh[part], part
     for kind in ("data", "rejected", "annotations"):
