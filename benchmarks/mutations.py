@@ -7,6 +7,7 @@ None) and finish_reason. An operator changes a copy, or returns None where it do
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import random
 import re
@@ -502,6 +503,45 @@ for _name, _make, _expected in (
     ("content_parts", lambda c: json.dumps([{"type": "text", "text": c}]), "content_not_text"),
 ):
     OPERATORS[_name] = (_rewrite("content", _make), (_expected,))
+
+
+_DIALECTS = {
+    "thinking": ("<thinking>", "</thinking>"),
+    "thought": ("<thought>", "</thought>"),
+    "reasoning": ("<reasoning>", "</reasoning>"),
+    "seed": ("<seed:think>", "</seed:think>"),
+    "openthoughts": ("<|begin_of_thought|>", "<|end_of_thought|>"),
+    "solar": ("<|think_start|>", "<|think_end|>"),
+    "command": ("<|START_THINKING|>", "<|END_THINKING|>"),
+    "kimi": ("◁think▷", "◁/think▷"),
+    "magistral": ("[THINK]", "[/THINK]"),
+}
+
+
+def _reasons_in(opens: str, closes: str) -> Callable[[str], dict[str, tuple[str, str]]]:
+    """Ways in which one dialect's tags go wrong: name -> (the text, the reason)."""
+    first, second = "First I look at it. ", "Then I look again. "
+    return lambda c: {
+        "unclosed": (f"{opens}\n{first}{c}", "think_unclosed"),
+        "stray": (f"{first}{closes}\n\n{c}", "think_stray"),
+        "repeated": (f"{opens}{first}{closes}\n{opens}{second}{closes}\n{c}", "think_repeated"),
+        "nested": (f"{opens}{first}{opens}{second}{closes}\n{c}", "think_nested"),
+        "late": (f"{c}\n{opens}\n{first}\n{closes}\nYes.", "reasoning_in_answer"),
+        "mismatched": (f"{opens}\n{first}</scratchpad>\n{c}", "think_unclosed"),
+    }
+
+
+for _name, (_opens, _closes) in _DIALECTS.items():
+    _made = _reasons_in(_opens, _closes)
+    for _fault, (_, _expected) in _made("").items():
+        _make = functools.partial(lambda make, fault, c: make(c)[fault][0], _made, _fault)
+        OPERATORS.setdefault(f"{_fault}_{_name}", (_rewrite("content", _make), (_expected,)))
+
+for _name, _make in (
+    ("solution_not_closed", lambda c: f"<|begin_of_thought|>Hm.<|end_of_thought|>\n<|begin_of_solution|>{c}"),
+    ("response_not_closed", lambda c: f"<|START_THINKING|>Hm.<|END_THINKING|><|START_RESPONSE|>{c}"),
+):
+    OPERATORS[_name] = (_rewrite("content", _make), ("template_tokens",))
 
 
 @operator("think_nested")

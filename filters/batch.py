@@ -30,6 +30,8 @@ class Turns:
 
     record: int32, turn: int32 (counts from 0 within the record), role: int8 index into ROLES.
     null_content: bool, the message's content was null rather than a string.
+    other_parts: int32, parts of the content that are no text: images, calls and the like.
+    odd_content: bool, the content is neither null, a string nor a list: an object or a number, say.
     role_names: the role as the source spells it (may be null).
     """
 
@@ -37,6 +39,8 @@ class Turns:
     turn: np.ndarray
     role: np.ndarray
     null_content: np.ndarray
+    other_parts: np.ndarray
+    odd_content: np.ndarray
     role_names: pa.Array
 
     def __len__(self) -> int:

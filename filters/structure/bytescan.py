@@ -29,7 +29,7 @@ TEMPLATE_HEADS = (
     "<|end_of_text|>", "<|endoftext|>", "<|assistant|>", "<|user|>", "<|system|>", "<|end|>", "<|start|>",
     "<|message|>", "<|return|>", "<|channel|>", "[inst]", "[/inst]", "<<sys>>", "<start_of_turn>", "<end_of_turn>",
     "<｜user｜>", "<｜assistant｜>", "<｜end▁of▁sentence｜>", "<｜begin▁of▁sentence｜>", "<|start_of_role|>",
-    "<|turn_end|>", "<special_",
+    "<|turn_end|>", "<special_", "<|begin_of_solution|>", "<|end_of_solution|>", "<|start_response|>", "<|end_response|>",
 )  # fmt: skip
 
 _HEADS = [

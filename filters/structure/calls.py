@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+import orjson
+
 from filters.structure import safety
-from filters.structure.tools import Tool, ToolSet, loads
+from filters.structure.tools import PlainTool, Tool, loads
 
 ERRORS = 20
 """Schema errors looked at for one call."""
@@ -22,8 +25,7 @@ _CODES = {
 }
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(msgspec.Struct, frozen=True, gc=False):
     """segment: where it stands; start/end: its bytes there. name None: it is no call at all. id: may be None.
 
     parsed: False for a call in a text dialect whose arguments are not JSON; only its place in the order counts.
@@ -39,32 +41,37 @@ class Call:
     parsed: bool = True
 
 
-def problems(call: Call, tools: ToolSet, *, strict: bool) -> list[str]:
-    """Codes of everything wrong with one call by itself."""
+def problems(call: Call, tool: Tool | PlainTool | None, *, declared: bool, strict: bool) -> Sequence[str]:
+    """Codes of everything wrong with one call by itself. tool: what it calls; declared: the record has tools at all."""
     if not call.parsed:
-        return []
+        return ()
     if call.name is None or not call.name.strip():
-        return ["call_malformed"]
-    found: list[str] = []
-    tool = tools.find(call.name) if tools.count else None
-    if tools.tools and tool is None:
-        found.append("undeclared_tool")
+        return ("call_malformed",)
     raw = call.arguments
-    if not raw.strip():
-        arguments: Any = None
-    else:
-        try:
-            arguments = loads(raw)
-        except (ValueError, RecursionError):
-            return [*found, "arguments_not_json"]
-    if arguments is None:
+    if tool is None:
+        return [*(["undeclared_tool"] if declared else []), *_checked(None, raw, strict=strict)]
+    try:
+        arguments = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        arguments = None
+    # What the table takes from the fast parser is right, and that is nearly all there is.
+    if type(arguments) is dict and tool.accepts(arguments):
+        return ()
+    return _checked(tool, raw, strict=strict)
+
+
+def _checked(tool: Tool | PlainTool | None, raw: bytes, *, strict: bool) -> list[str]:
+    """Codes of what is wrong with the arguments."""
+    try:
         # No arguments at all is how some providers call a tool that needs none.
+        arguments = loads(raw) if raw.strip() else {}
+    except (ValueError, RecursionError):
+        return ["arguments_not_json"]
+    if arguments is None:
         arguments = {}
     if not isinstance(arguments, dict):
-        return [*found, "arguments_not_object"]
-    if tool is not None:
-        found += violations(tool, arguments, padded=b"null" in raw, strict=strict)
-    return found
+        return ["arguments_not_object"]
+    return [] if tool is None else violations(tool.whole(), arguments, padded=b"null" in raw, strict=strict)
 
 
 def violations(tool: Tool, arguments: dict[str, Any], *, padded: bool, strict: bool) -> list[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 
 from filters.batch import (
@@ -22,62 +23,73 @@ from filters.structure import calls as single
 from filters.structure import dialect, hidden
 from filters.structure.bytescan import CALL
 from filters.structure.calls import Call
+from filters.structure.definitions import Reader
 from filters.structure.findings import Findings
 from filters.structure.markup import Prompt
-from filters.structure.tools import NO_TOOLS, Reader, ToolSet
+from filters.structure.tools import NO_TOOLS, ToolSet
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(msgspec.Struct, frozen=True, gc=False):
+    """segment -1: a tool turn without text."""
+
     turn: int
     segment: int
-    """-1: a tool turn without text."""
     id: str | None
 
 
-@dataclass
-class Exchange:
+class Exchange(msgspec.Struct):
     """calls and results by turn."""
 
-    calls: dict[int, list[Call]] = field(default_factory=dict)
-    results: dict[int, list[Result]] = field(default_factory=dict)
-    definitions: list[int] = field(default_factory=list)
+    calls: dict[int, list[Call]] = {}
+    results: dict[int, list[Result]] = {}
+    definitions: list[int] = []
 
 
 class Pending:
     """The calls of one turn that wait for their results. Every step takes constant time: a turn may make thousands."""
 
-    def __init__(self, calls: list[Call]) -> None:
+    __slots__ = ("_by_id", "_calls", "_nameless", "_waiting", "answered")
+
+    def __init__(self, calls: Sequence[Call]) -> None:
         self.answered = 0
-        self._waiting = dict(enumerate(calls))
-        self._nameless = {i: None for i, c in enumerate(calls) if not c.id}
-        self._by_id: dict[str, list[int]] = {}
-        for i, call in enumerate(calls):
-            if call.id:
-                self._by_id.setdefault(call.id, []).append(i)
+        self._calls = calls
+        self._waiting: dict[int, Call] | None = None
 
     def answer(self, id: str | None) -> bool:
         """Takes the call that a result answers off the list; False when there is none.
 
         A result without an id answers the first call; an id is only wrong where all calls have ids.
         """
+        if not self._calls:
+            return False
+        waiting = self._index() if self._waiting is None else self._waiting
         named = self._by_id.get(id, []) if id else []
         while named:
             at = named.pop()
-            if at in self._waiting:
-                return self._take(at)
+            if at in waiting:
+                return self._take(waiting, at)
         if id:
-            return self._take(next(iter(self._nameless))) if self._nameless else False
-        return self._take(next(iter(self._waiting))) if self._waiting else False
+            return self._take(waiting, next(iter(self._nameless))) if self._nameless else False
+        return self._take(waiting, next(iter(waiting))) if waiting else False
 
-    def _take(self, at: int) -> bool:
-        del self._waiting[at]
+    def _index(self) -> dict[int, Call]:
+        """Most turns are never answered at all, so this is left until one is."""
+        self._waiting = dict(enumerate(self._calls))
+        self._nameless = {i: None for i, c in enumerate(self._calls) if not c.id}
+        self._by_id: dict[str, list[int]] = {}
+        for i, call in enumerate(self._calls):
+            if call.id:
+                self._by_id.setdefault(call.id, []).append(i)
+        return self._waiting
+
+    def _take(self, waiting: dict[int, Call], at: int) -> bool:
+        del waiting[at]
         self._nameless.pop(at, None)
         self.answered += 1
         return True
 
-    def left(self) -> list[Call]:
-        return list(self._waiting.values())
+    def left(self) -> Sequence[Call]:
+        return self._calls if self._waiting is None else list(self._waiting.values())
 
 
 class Checker:
@@ -104,7 +116,7 @@ class Checker:
         """Judges one record's tool use; returns how many tools it defines and calls it makes."""
         exchange = self.gather(record)
         tools = self.definitions(record, exchange, findings)
-        made = [c for turn in exchange.calls.values() for c in turn]
+        made = [c for turn in exchange.calls.values() for c in turn] if exchange.calls else []
         if made:
             self.check_calls(record, made, tools, findings)
         if made or exchange.results:
@@ -114,20 +126,21 @@ class Checker:
     def gather(self, record: int) -> Exchange:
         out = Exchange()
         in_text = self.prompt.sets_call_dialect(record)
-        for s in range(self.low[record], self.low[record + 1]):
-            channel, turn = self.channel[s], self.turn[s]
-            if channel == TOOL_DEFINITION:
-                out.definitions.append(s)
-            elif channel == TOOL_CALL:
+        low, high = self.low[record], self.low[record + 1]
+        for s, channel in enumerate(self.channel[low:high], low):
+            if channel == TOOL_CALL:
+                turn = self.turn[s]
                 call = Call(turn, s, 0, self.end[s] - self.start[s], self.names[s], self.call_ids[s], self.bytes(s))
                 out.calls.setdefault(turn, []).append(call)
+            elif channel == TOOL_DEFINITION:
+                out.definitions.append(s)
             elif channel == TOOL_RESULT:
-                out.results.setdefault(turn, []).append(Result(turn, s, self.call_ids[s]))
-            elif channel == CONTENT and in_text and self.role[s] in (ASSISTANT, USER, OTHER):
-                self.gather_text(out, s, turn)
-        for i in range(self.turn_low[record], self.turn_low[record + 1]):
-            turn = i - self.turn_low[record]
-            if self.turn_role[i] == TOOL and turn not in out.results:
+                out.results.setdefault(self.turn[s], []).append(Result(self.turn[s], s, self.call_ids[s]))
+            elif in_text and channel == CONTENT and self.role[s] in (ASSISTANT, USER, OTHER):
+                self.gather_text(out, s, self.turn[s])
+        low, high = self.turn_low[record], self.turn_low[record + 1]
+        for turn, role in enumerate(self.turn_role[low:high]):
+            if role == TOOL and turn not in out.results:
                 out.results[turn] = [Result(turn, -1, None)]
         return out
 
@@ -154,33 +167,36 @@ class Checker:
         return tools
 
     def check_calls(self, record: int, made: list[Call], tools: ToolSet, findings: Findings) -> None:
-        if not tools.tools or any(c.name and c.parsed and tools.find(c.name) is None for c in made):
+        named = [tools.find(c.name) if c.name else None for c in made]
+        if not tools.tools or any(c.name and c.parsed and t is None for c, t in zip(made, named, strict=True)):
             found = hidden.find(self.batch, record, self.reader)
             tools = tools.merged(found) if tools.count else found
-        for call in made:
+            named = [tools.find(c.name) if c.name and tools.count else None for c in made]
+        for call, tool in zip(made, named, strict=True):
             if self.role[call.segment] != ASSISTANT:
                 findings.span("misplaced_call", self.batch, call.segment, call.start, call.end)
             if not tools.count:
                 findings.span("missing_tools", self.batch, call.segment, call.start, call.end)
-            for code in single.problems(call, tools, strict=self.strict):
+            for code in single.problems(call, tool, declared=bool(tools.tools), strict=self.strict):
                 findings.span(code, self.batch, call.segment, call.start, call.end)
 
     def check_order(self, record: int, exchange: Exchange, findings: Findings) -> None:
         """Every call is answered before the conversation goes on, and every result answers one."""
-        pending = Pending([])
+        pending = Pending(())
         seen: set[str] = set()
-        turns = self.turn_low[record + 1] - self.turn_low[record]
-        for turn in range(turns):
-            role = self.turn_role[self.turn_low[record] + turn]
-            made, results = exchange.calls.get(turn, []), exchange.results.get(turn, [])
+        first = self.turn_low[record]
+        for turn in range(self.turn_low[record + 1] - first):
+            made, results = exchange.calls.get(turn, ()), exchange.results.get(turn, ())
             for result in results:
                 if not pending.answer(result.id):
                     self.orphan(record, result, findings)
-            if results or (role == SYSTEM and not made):
+            if results or (not made and self.turn_role[first + turn] == SYSTEM):
                 continue
-            self.close(pending, findings)
+            if pending.left():
+                self.close(pending, findings)
             pending = Pending(made)
-            self.check_ids(made, seen, findings)
+            if made:
+                self.check_ids(made, seen, findings)
         left = pending.left()
         if left and pending.answered and (self.strict or all(c.id for c in left)):
             self.close(pending, findings)
@@ -202,7 +218,7 @@ class Checker:
         for call in left:
             findings.span("call_without_result", self.batch, call.segment, call.start, call.end)
 
-    def check_ids(self, made: list[Call], seen: set[str], findings: Findings) -> None:
+    def check_ids(self, made: Sequence[Call], seen: set[str], findings: Findings) -> None:
         """Ids are told apart within a turn; strictly, within the record (some frameworks count anew each turn)."""
         here: set[str] = set()
         for call in made:

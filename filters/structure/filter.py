@@ -46,6 +46,10 @@ def _check_names(off: Iterable[str]) -> None:
             raise ConfigError(f"structure: off: no rule {code!r}{hint}")
 
 
+def _counting(options: StructureOptions) -> frozenset[str]:
+    return rules.counting(options.profile, strict=options.strict, off=options.off)
+
+
 class StructureFilter(Filter):
     """Every violation is found, each is in the evidence, and the most severe is the reason."""
 
@@ -56,15 +60,16 @@ class StructureFilter(Filter):
         "violations": pa.int32(), "tools": pa.int32(), "calls": pa.int32(), "rules": pa.list_(pa.string()),
     }  # fmt: skip
     Options = StructureOptions
-    measured_with = ("profile", "strict", "max_tools", "max_tool_bytes")
+    measured_with = ("strict", "max_tools", "max_tool_bytes")
     options: StructureOptions
 
     def __init__(self, options: StructureOptions | None = None) -> None:
         super().__init__(options)
         _check_names(self.options.off)
-        self.active = rules.active(self.options.profile, strict=self.options.strict)
+        self.recorded = rules.recorded(strict=self.options.strict)
+        self.counting = _counting(self.options)
         # numba and the schema validator are loaded here, not when the command line lists the filters.
-        from filters.structure.tools import Reader
+        from filters.structure.definitions import Reader
 
         self.reader = Reader(
             strict=self.options.strict, max_tools=self.options.max_tools, max_bytes=self.options.max_tool_bytes
@@ -75,7 +80,7 @@ class StructureFilter(Filter):
         from filters.structure.findings import Findings
 
         strict = self.options.strict
-        findings = Findings(self.active, frozenset(self.options.off))
+        findings = Findings(self.recorded, self.counting)
         segments = batch.segments
         flags = bytescan.scan(segments, np.flatnonzero(segments.channel != METADATA))
         prompt = markup.Prompt(batch, flags)
@@ -97,8 +102,10 @@ class StructureFilter(Filter):
     def decide(cls, scores: Mapping[str, Any], options: Any) -> np.ndarray:
         """``rules`` names what was broken, whether it counted or not; so what counts can be chosen afterwards."""
         _check_names(options.off)
-        severity = {code: i for i, code in enumerate(rules.REASONS) if code not in options.off}
-        first = (min((severity[c] for c in broken if c in severity), default=KEPT) for broken in scores["rules"])
+        counting = _counting(options)
+        severity = {code: i for i, code in enumerate(rules.REASONS) if code in counting}
+        broken = (() if codes is None else codes for codes in scores["rules"])
+        first = (min((severity[c] for c in codes if c in severity), default=KEPT) for codes in broken)
         return np.fromiter(first, np.int16, len(scores["rules"]))
 
     def _tool_use(

@@ -16,23 +16,23 @@ SEVERITY = {code: i for i, code in enumerate(REASONS)}
 
 @dataclass
 class Findings:
-    """Violations in the order they were found. active: rules of the profile; off: those of them that do not count."""
+    """Violations in the order they were found. recorded: codes that are looked for; counting: those that make a verdict."""
 
-    active: frozenset[str]
-    off: frozenset[str] = frozenset()
+    recorded: frozenset[str]
+    counting: frozenset[str]
     rows: list[tuple[int, int, int, int, int, int, int]] = field(default_factory=list)
     """(record, severity, turn, channel, segment, start, end); segment -1: the turn as a whole."""
 
     def wants(self, *codes: str) -> bool:
-        return not self.active.isdisjoint(codes)
+        return not self.recorded.isdisjoint(codes)
 
     def turn(self, code: str, record: int, turn: int, channel: int = CONTENT) -> None:
-        if code in self.active:
+        if code in self.recorded:
             self.rows.append((record, SEVERITY[code], turn, channel, -1, 0, 0))
 
     def span(self, code: str, batch: Batch, segment: int, start: int = 0, end: int | None = None) -> None:
         """A stretch of a segment, in bytes; all of it unless told."""
-        if code in self.active:
+        if code in self.recorded:
             s = batch.segments
             stop = int(s.length[segment]) if end is None else end
             self.rows.append(
@@ -50,7 +50,7 @@ class Findings:
         """What counts, by record. skip: records that reading itself refused."""
         out = Judged(np.full(len(batch), KEPT, np.int16), np.zeros(len(batch), np.int32), {}, Evidence())
         codes = list(REASONS)
-        off = {SEVERITY[code] for code in self.off}
+        counting = {SEVERITY[code] for code in self.counting}
         refused = set(skip)
         for row in sorted(set(self.rows)):
             record, severity, turn, channel, segment, start, end = row
@@ -59,7 +59,7 @@ class Findings:
             broken = out.rules.setdefault(record, [])
             if not broken or broken[-1] != codes[severity]:
                 broken.append(codes[severity])
-            if severity in off:
+            if severity not in counting:
                 continue
             if out.reason[record] == KEPT:
                 out.reason[record] = severity
@@ -75,7 +75,7 @@ class Findings:
 
 @dataclass
 class Judged:
-    """reason: int16[n]. violations: int32[n]. rules: record -> codes broken, those that are off too, most severe first."""
+    """reason: int16[n]. violations: int32[n]. rules: record -> codes broken, whether they count or not, most severe first."""
 
     reason: np.ndarray
     violations: np.ndarray

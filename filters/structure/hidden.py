@@ -7,7 +7,8 @@ import re
 from typing import Any
 
 from filters.batch import ASSISTANT, CONTENT, METADATA, SYSTEM, USER, Batch
-from filters.structure.tools import NO_TOOLS, Reader, ToolSet, names_only
+from filters.structure.definitions import Reader
+from filters.structure.tools import NO_TOOLS, ToolSet, names_only
 
 MAX_PARSES = 200
 """JSON values tried in one text."""

@@ -5,7 +5,7 @@ Order is severity: the first violated rule of a record is its reason. Codes are 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 REASONS: Mapping[str, str] = MappingProxyType(
@@ -45,7 +45,7 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "reasoning_in_answer": "reasoning stands in the answer, beside or instead of its own place",
         "call_markup_in_text": "tool-call markup was left in text instead of becoming a call",
         "template_tokens": "control tokens of a chat template were left in text",
-        "content_not_text": "a text is a serialised list of content parts",
+        "content_not_text": "a content that is an object or a number, or a list of parts written out as text",
         "answer_cut": "the answer was cut off",
         "boxed_missing": "the answer was asked for in \\boxed{} and is not there",
         "boxed_conflict": "the answer gives several different \\boxed{} values where one was asked for",
@@ -67,12 +67,17 @@ _ABOUT_ANSWERS = frozenset(
 """Not asked of a prompt for reinforcement learning: an answer there is at most a reference."""
 
 
-def active(profile: str, *, strict: bool) -> frozenset[str]:
-    """The codes that are looked for under these options."""
-    codes = set(REASONS)
+def counting(profile: str, *, strict: bool, off: Iterable[str] = ()) -> frozenset[str]:
+    """The codes that make a verdict under these options."""
+    codes = set(REASONS) - set(off)
     if not strict:
         codes -= _STRICT_ONLY
     codes -= {code for code, profiles in _ONLY_IN.items() if profile not in profiles}
     if profile == "rl_prompt":
         codes -= _ABOUT_ANSWERS
     return frozenset(codes)
+
+
+def recorded(*, strict: bool) -> frozenset[str]:
+    """The codes that are looked for, so that a profile can be chosen afterwards: those that count under any."""
+    return frozenset().union(*(counting(profile, strict=strict) for profile in PROFILES))

@@ -27,11 +27,14 @@ _TYPES = {
 TYPES = {alias: name for name, aliases in _TYPES.items() for alias in (name, *aliases)}
 """Type names as Python, Java and people spell them (BFCL and ToolBench do) -> JSON Schema's. Others: no constraint."""
 
-_COMBINED = frozenset({"allOf", "anyOf", "oneOf", "$ref", "$dynamicRef", "patternProperties", "if"})
+COMBINED = frozenset({"allOf", "anyOf", "oneOf", "$ref", "$dynamicRef", "patternProperties", "if"})
 _KEYWORDS = frozenset({"type", "properties", "required", "additionalProperties", "description", "title", "enum", "items",
                        "anyOf", "oneOf", "allOf", "$ref", "$defs", "definitions", "patternProperties"})  # fmt: skip
 _NUMBERS = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"})
 _COUNTS = frozenset({"minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"})
+_WORDS = frozenset({"pattern", "$ref", "$id", "$anchor", "$dynamicRef", "format"})
+USED = (_NUMBERS | _COUNTS | _WORDS | {"required", "enum", "uniqueItems", "$schema", "const", "nullable"}) - {"format"}
+"""Keywords, besides types and schemas within schemas, that can make a difference; ``format`` is not checked."""
 _PROGRAM_TYPE = re.compile(rb'"type":"[A-Z][a-z]')
 _FIRST_WORD = re.compile(r"[A-Za-z0-9]+")
 
@@ -125,7 +128,7 @@ def normalise(schema: Any, dialect: Dialect, depth: int = 0) -> Any:
         out["type"] = [*([out["type"]] if isinstance(out["type"], str) else out["type"]), "null"]
         if "enum" in out:
             out["enum"] = [*out["enum"], None]
-    if (depth == 0 or dialect.strict) and out.get("properties") and not (_COMBINED & out.keys()):
+    if (depth == 0 or dialect.strict) and out.get("properties") and not (COMBINED & out.keys()):
         out.setdefault("additionalProperties", False)
     return out
 
@@ -172,7 +175,7 @@ def _usable(key: str, value: Any) -> bool:
         return isinstance(value, list) and all(isinstance(v, str) for v in value) and len(set(value)) == len(value)
     if key == "enum":
         return isinstance(value, list) and bool(value)
-    if key in ("pattern", "$ref", "$id", "$anchor", "$dynamicRef", "format"):
+    if key in _WORDS:
         return isinstance(value, str)
     if key in _NUMBERS:
         return isinstance(value, (int, float)) and not isinstance(value, bool) and (key != "multipleOf" or value > 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -30,8 +31,8 @@ class TurnTable:
         self.text = self._any(row, text & (segments.channel[own] != REASONING) & (segments.channel[own] != TOOL_CALL))
         self.reasoning = self._any(row, text & (segments.channel[own] == REASONING))
         self.call = self._any(row, segments.channel[own] == TOOL_CALL)
-        # A turn whose content is neither null nor a string of any length has parts that are not text: an image, say.
-        self.other_parts = ~turns.null_content & ~self._any(row, segments.channel[own] != REASONING)
+        # An image is not nothing, and neither is a number where text belongs.
+        self.other_parts = (turns.other_parts > 0) | turns.odd_content
         # Columns of plain text or of prompts and answers have no names of roles.
         self.chat = ~pc.is_null(turns.role_names).to_numpy(zero_copy_only=False)
 
@@ -51,6 +52,8 @@ def check(table: TurnTable, findings: Findings, *, strict: bool) -> None:
     empty = np.flatnonzero(np.diff(table.batch.turn_start) == 0)
     findings.turns("no_turns", empty, np.full(len(empty), -1))
     _mark(table, findings, "unknown_role", table.role == OTHER)
+    odd = table.batch.turns.odd_content
+    _mark(table, findings, "content_not_text", odd if strict else odd & (table.role != TOOL))
     _prompt(table, findings)
     _order(table, findings, strict=strict)
     _silence(table, findings, strict=strict)
@@ -151,6 +154,12 @@ def _trained(table: TurnTable) -> np.ndarray:
 
 
 def _flags(given: Any) -> list[int]:
+    """One flag a turn, from a list or from a list as JSON."""
+    if isinstance(given, str):
+        try:
+            given = orjson.loads(given)
+        except orjson.JSONDecodeError:
+            return []
     if not isinstance(given, list) or not all(isinstance(v, (bool, int)) for v in given):
         return []
     return [int(bool(v)) for v in given]

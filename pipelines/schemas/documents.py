@@ -15,12 +15,14 @@ from pipelines.schemas.arrays import Text, text_of
 from pipelines.schemas.layout import JsonPath, Layout
 from pipelines.schemas.messages import (
     CALL_ROLES,
+    DATA,
     ORDER_CALL,
     ORDER_CONTENT,
     ORDER_REASONING,
     ORDER_REST,
     REASONING_FIELDS,
     ROLE_NAMES,
+    TEXT_PARTS,
     to_json,
 )
 from pipelines.schemas.recognise import CONTENT_FIELDS, ROLE_FIELDS
@@ -28,6 +30,8 @@ from pipelines.schemas.recognise import CONTENT_FIELDS, ROLE_FIELDS
 _SKIPPED = frozenset(
     {"role", "from", "type", "id", "tool_call_id", "name", "weight", *CONTENT_FIELDS, *REASONING_FIELDS}
 )
+
+_SKIPPED_IN_PARTS = frozenset({"role", "from", "type", "id", "tool_call_id", "name", "weight"})
 
 
 def lay_out(layout: Layout, column: str, array: pa.Array) -> None:
@@ -77,7 +81,7 @@ class _Rows:
     """Segments in the making, as Python lists: this is the slow path, and says so in `plan`."""
 
     def __init__(self) -> None:
-        self.turns: list[tuple[int, int, int, bool, str | None]] = []
+        self.turns: list[tuple[int, int, int, bool, int, bool, str | None]] = []
         self.found: list[tuple[str, int, int, int, int, int, bool, str | None, str | None, JsonPath]] = []
 
     def message(self, row: int, turn: int, message: dict[str, Any]) -> None:
@@ -86,23 +90,24 @@ class _Rows:
         role = ROLE_NAMES.get((role_name or "").strip().lower(), OTHER)
         field = next((f for f in CONTENT_FIELDS if f in message), "content")
         content = message.get(field)
-        self.turns.append((row, turn, role, content is None, clean(role_name) if role_name else None))
+        parts = content if isinstance(content, list) else []
+        calls_out = (role_name or "").strip().lower() in CALL_ROLES
+        odd = not (content is None or isinstance(content, (str, list)) or (calls_out and isinstance(content, dict)))
+        told = clean(role_name) if role_name else None
+        self.turns.append((row, turn, role, content is None, sum(map(_is_other, parts)), odd, told))
         at = (row, turn, role)
         for name in REASONING_FIELDS:
             if isinstance(message.get(name), str):
                 self.add(message[name], at, REASONING, ORDER_REASONING, path=(turn, name))
         names = (_text(message.get("name")), _text(message.get("tool_call_id")))
-        if isinstance(content, str):
-            if (role_name or "").strip().lower() in CALL_ROLES:
-                self.add(content, at, CONTENT, ORDER_CALL, path=(turn, field), raw_call=True)
-            else:
-                self.add_content(content, at, names, (turn, field))
-        elif isinstance(content, list):
-            for i, part in enumerate(content):
-                if isinstance(part, dict) and isinstance(part.get("text"), str):
-                    self.add_content(part["text"], at, names, (turn, field, i, "text"))
-                elif isinstance(part, str):
-                    self.add_content(part, at, names, (turn, field, i))
+        if calls_out and isinstance(content, dict):
+            self.add_call(content, at, 0, (turn, field))
+        elif calls_out and isinstance(content, str):
+            self.add(content, at, CONTENT, ORDER_CALL, path=(turn, field), raw_call=True)
+        elif isinstance(content, str) or odd:
+            self.add_content(content if isinstance(content, str) else to_json(content), at, names, (turn, field))
+        for i, part in enumerate(parts):
+            self.add_part(part, at, names, (turn, field, i))
         calls = message.get("tool_calls")
         calls = _loads(calls) if isinstance(calls, str) else calls
         if isinstance(calls, list):
@@ -113,6 +118,20 @@ class _Rows:
         for key, value in message.items():
             if key not in _SKIPPED and key not in ("tool_calls", "function_call"):
                 self.add_rest(value, at, (turn, key))
+
+    def add_part(
+        self, part: Any, at: tuple[int, int, int], names: tuple[str | None, str | None], path: JsonPath
+    ) -> None:
+        """Text and thoughts; what else has strings in it is scanned with the metadata."""
+        if isinstance(part, str):
+            self.add_content(part, at, names, path)
+        for key, value in part.items() if isinstance(part, dict) else ():
+            if key == "text" and isinstance(value, str):
+                self.add_content(value, at, names, (*path, key))
+            elif key in REASONING_FIELDS and isinstance(value, str):
+                self.add(value, at, REASONING, ORDER_REASONING, path=(*path, key))
+            elif key not in _SKIPPED_IN_PARTS:
+                self.add_rest(value, at, (*path, key))
 
     def add(
         self, text: str, at: tuple[int, int, int], channel: int, order: int, *,
@@ -139,7 +158,8 @@ class _Rows:
 
     def add_rest(self, value: Any, at: tuple[int, int, int], path: JsonPath) -> None:
         if isinstance(value, str):
-            self.add(value, at, METADATA, ORDER_REST, path=path)
+            if value and not DATA.match(value[:128].encode("utf-8", "replace")):
+                self.add(value, at, METADATA, ORDER_REST, path=path)
         elif isinstance(value, (list, dict)) and value:
             items = value.items() if isinstance(value, dict) else enumerate(value)
             for key, inner in items:
@@ -147,8 +167,11 @@ class _Rows:
 
     def lay_out(self, layout: Layout, column: str) -> None:
         if self.turns:
-            row, turn, role, null, names = zip(*self.turns, strict=True)
-            layout.turns(np.array(row), np.array(turn), np.array(role), np.array(null), pa.array(names, pa.string()))
+            row, turn, role, null, parts, odd, names = zip(*self.turns, strict=True)
+            layout.turns(
+                np.array(row), np.array(turn), np.array(role), np.array(null), pa.array(names, pa.string()),
+                other_parts=np.array(parts), odd=np.array(odd),
+            )  # fmt: skip
         if not self.found:
             return
         texts, row, turn, role, channel, order, raw_call, names, call_ids, paths = zip(*self.found, strict=True)
@@ -181,6 +204,14 @@ def _pieces(
             record=arrays["record"][e], turn=arrays["turn"][e], role=arrays["role"][e],
             channel=piece.channel, order=np.minimum(piece.order, arrays["order"][e]),
         )  # fmt: skip
+
+
+def _is_other(part: Any) -> bool:
+    """A part that is no text. A text part without a text is an empty text."""
+    if not isinstance(part, dict):
+        return part is not None and not isinstance(part, str)
+    texts = (part.get(name) for name in ("text", *REASONING_FIELDS))
+    return part.get("type") not in TEXT_PARTS and not any(isinstance(t, str) for t in texts)
 
 
 def _text(value: Any) -> str | None:

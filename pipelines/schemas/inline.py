@@ -17,13 +17,32 @@ import pyarrow as pa
 from filters.batch import CONTENT, REASONING, TOOL_CALL
 from pipelines.schemas.arrays import Text
 
-THINK = re.compile(rb"\A(\s*)<(think|thinking|thought|reasoning)>(.*?)</\2>", re.DOTALL)
+REASONING_TAGS = {
+    **{b"<%s>" % name: b"</%s>" % name for name in (b"think", b"thinking", b"thought", b"reasoning", b"seed:think", b"mm:think")},
+    b"<|begin_of_thought|>": b"<|end_of_thought|>",
+    b"<|begin_think|>": b"<|end_think|>",
+    b"<|think_start|>": b"<|think_end|>",
+    b"<|think|>": b"<|/think|>",
+    b"<|START_THINKING|>": b"<|END_THINKING|>",
+    b"[THINK]": b"[/THINK]",
+    "◁think▷".encode(): "◁/think▷".encode(),
+}  # fmt: skip
+"""What opens reasoning at the start of a turn, and what closes it: DeepSeek, Qwen, Seed, MiniMax, OpenThoughts, Solar, Command,
+Magistral, Kimi and others."""
+ANSWER_TAGS = {b"<|begin_of_solution|>": b"<|end_of_solution|>", b"<|START_RESPONSE|>": b"<|END_RESPONSE|>"}
+"""What some of them put around the answer as well."""
+
+_REASONING = re.compile(rb"\s*(" + b"|".join(map(re.escape, REASONING_TAGS)) + rb")")
+_ANSWER = re.compile(rb"\s*(" + b"|".join(map(re.escape, ANSWER_TAGS)) + rb")")
 HARMONY = re.compile(
     rb"<\|channel\|>(analysis|commentary|final)([^<]{0,200}?)(?:<\|constrain\|>\w+)?<\|message\|>(.*?)"
     rb"(?=<\|(?:end|call|return|start)\|>|\Z)",
     re.DOTALL,
 )
-_MARKUP = re.compile(rb"<(?:think|thought|reasoning|\|channel\|>)")
+_CHANNEL = re.compile(rb"<\|channel\|>")
+_FIRST_BYTES = np.zeros(256, bool)
+_FIRST_BYTES[[*b" \t\n\r\f\v", *(tag[0] for tag in REASONING_TAGS)]] = True
+"""Bytes that a text which opens with reasoning can begin with."""
 
 
 @dataclass(frozen=True)
@@ -148,22 +167,40 @@ def _skip(text: str, at: int) -> int:
 
 
 def _with_markup(text: Text, wanted: np.ndarray) -> np.ndarray:
-    """Wanted elements with an opening marker, found in one pass over the buffer (``re`` reads it in place)."""
-    if not wanted.any():
-        return np.zeros(0, np.int64)
-    elements = np.flatnonzero(wanted)
+    """Wanted elements that may open with reasoning, or have a channel anywhere (``re`` reads the buffer in place)."""
+    elements = np.flatnonzero(wanted & (text.ends > text.starts))
+    if not len(elements):
+        return elements
+    opens = _FIRST_BYTES[text.data[text.starts[elements]]]
     low, high = int(text.starts[elements].min()), int(text.ends[elements].max())
-    hits = np.fromiter((low + m.start() for m in _MARKUP.finditer(text.data[low:high].data)), np.int64)
-    at = np.unique(np.searchsorted(text.starts[elements], hits, side="right") - 1)
-    at = at[at >= 0]
-    return elements[at]
+    hits = np.fromiter((low + m.start() for m in _CHANNEL.finditer(text.data[low:high].data)), np.int64)
+    at = np.searchsorted(text.starts[elements], hits, side="right") - 1
+    opens[at[at >= 0]] = True
+    return elements[opens]
 
 
 def _split(raw: bytes) -> list[tuple[int, int, int, str | None]]:
     """(channel, start, end, tool name) of the parts of one assistant text; empty when it has no well-formed markup."""
-    if match := THINK.match(raw):
-        rest = match.end()
-        return [(REASONING, match.start(3), match.end(3), None), (CONTENT, rest, len(raw), None)]
+    if opened := _REASONING.match(raw):
+        close = REASONING_TAGS[opened.group(1)]
+        end = raw.find(close, opened.end())
+        if end >= 0:
+            return [(REASONING, opened.end(), end, None), (CONTENT, *_answer(raw, end + len(close)), None)]
+    return _channels(raw)
+
+
+def _answer(raw: bytes, start: int) -> tuple[int, int]:
+    """The answer after the reasoning, without tags around all of it."""
+    if opened := _ANSWER.match(raw, start):
+        close = ANSWER_TAGS[opened.group(1)]
+        end = raw.find(close, opened.end())
+        if end >= 0 and not raw[end + len(close) :].strip():
+            return opened.end(), end
+    return start, len(raw)
+
+
+def _channels(raw: bytes) -> list[tuple[int, int, int, str | None]]:
+    """Harmony."""
     found: list[tuple[int, int, int, str | None]] = []
     at = 0
     for match in HARMONY.finditer(raw):

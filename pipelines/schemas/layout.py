@@ -44,10 +44,21 @@ class Layout:
     _turns: list[dict[str, Any]] = field(default_factory=list)
 
     def turns(
-        self, record: np.ndarray, turn: np.ndarray, role: np.ndarray, null: np.ndarray, names: pa.Array | None = None
+        self,
+        record: np.ndarray,
+        turn: np.ndarray,
+        role: np.ndarray,
+        null: np.ndarray,
+        names: pa.Array | None = None,
+        *,
+        other_parts: np.ndarray | int = 0,
+        odd: np.ndarray | int = 0,
     ) -> None:
-        names = pa.nulls(len(record), pa.string()) if names is None else names.cast(pa.string())
-        self._turns.append({"record": record, "turn": turn, "role": role, "null": null, "names": names})
+        """Rows of ``Turns``; names: the roles as they are spelt, where they are."""
+        n = len(record)
+        names = pa.nulls(n, pa.string()) if names is None else names.cast(pa.string())
+        columns = {"parts": _column(other_parts, n, np.int32), "odd": _column(odd, n, np.bool_)}
+        self._turns.append({"record": record, "turn": turn, "role": role, "null": null, "names": names, **columns})
 
     def turn_counts(self) -> np.ndarray:
         """int64[records]: turns laid out so far."""
@@ -116,6 +127,8 @@ class Layout:
             turn=_join(turns, "turn", np.int32)[order],
             role=_join(turns, "role", np.int8)[order],
             null_content=_join(turns, "null", np.bool_)[order],
+            other_parts=_join(turns, "parts", np.int32)[order],
+            odd_content=_join(turns, "odd", np.bool_)[order],
             role_names=names,
         )
         keys = ("element", "order", "turn", "record")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from filters.batch import (
     USER,
 )
 from pipelines.schemas import inline
-from pipelines.schemas.arrays import is_list, is_null, is_string, list_offsets, list_values, text_of
+from pipelines.schemas.arrays import Text, is_list, is_null, is_string, list_offsets, list_values, text_of
 from pipelines.schemas.layout import Layout, codes
 from pipelines.schemas.recognise import CONTENT_FIELDS, ROLE_FIELDS
 
@@ -46,6 +47,9 @@ ROLE_NAMES = {
 }
 CALL_ROLES = ("function_call", "tool_call")
 REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")
+TEXT_PARTS = ("text", "input_text", "output_text", *REASONING_FIELDS)
+"""Types of content parts that are text, or ought to be."""
+DATA = re.compile(rb"data:[\w.+\-/]{0,100}(?:;[\w=\-]{1,60})?;base64,")
 _NOT_TEXT = frozenset({"type", "id", "tool_call_id", "role", "from", "name", "finish_reason", "weight"})
 
 ORDER_REASONING, ORDER_CONTENT, ORDER_CALL, ORDER_REST = 0, 1, 2, 1 << 20
@@ -64,7 +68,8 @@ def lay_out(layout: Layout, column: str, array: pa.Array) -> None:
     content = fields[content_field]
     path = (column, "[]")
 
-    layout.turns(record, turn, role, is_null(content) | is_null(values), role_name)
+    facts = {"other_parts": _other_parts(content), "odd": _is_odd(content)}
+    layout.turns(record, turn, role, is_null(content) | is_null(values), role_name, **facts)
     where = {"record": record, "turn": turn, "role": role}
     ids = {
         "names": _strings_or_nulls(fields.get("name"), len(values)),
@@ -90,7 +95,13 @@ def other_text(
 ) -> None:
     """Every string anywhere below as metadata: nobody's words for a filter of style, but scanned for personal data."""
     if is_string(array.type):
-        layout.strings(path, array, record=record, turn=turn, role=role, channel=METADATA, order=ORDER_REST)
+        text = text_of(array)
+        # Under a null struct Arrow keeps an empty string for every field, which is nobody's text.
+        e = np.flatnonzero(~text.null & (text.ends > text.starts) & ~_is_data(text))
+        layout.pieces(
+            path, text, e, text.starts[e], text.ends[e],
+            record=record[e], turn=turn[e], role=role[e], channel=METADATA, order=ORDER_REST,
+        )  # fmt: skip
     elif is_list(array.type):
         at = np.repeat(np.arange(len(array)), np.diff(list_offsets(array)))
         other_text(layout, (*path, "[]"), list_values(array), record[at], turn[at], role[at])
@@ -103,13 +114,11 @@ def other_text(
 def _content(
     layout: Layout, path: tuple[str, ...], array: pa.Array, where: dict[str, Any], ids: dict[str, Any], call: np.ndarray
 ) -> None:
-    if is_list(array.type) and pa.types.is_struct(array.type.value_type):
-        # Multi-part content: the text parts, in order; images and the like have none.
+    if is_list(array.type):
         at = np.repeat(np.arange(len(array)), np.diff(list_offsets(array)))
-        parts = list_values(array)
-        if parts.type.get_field_index("text") >= 0 and is_string(parts.type.field("text").type):
-            where, ids = {k: v[at] for k, v in where.items()}, {k: v.take(pa.array(at)) for k, v in ids.items()}
-            _content(layout, (*path, "[]", "text"), parts.field("text"), where, ids, call[at])
+        where, ids = {k: v[at] for k, v in where.items()}, {k: v.take(pa.array(at)) for k, v in ids.items()}
+        inside = _parts if pa.types.is_struct(array.type.value_type) else _content
+        inside(layout, (*path, "[]"), list_values(array), where, ids, call[at])
         return
     if not is_string(array.type):
         other_text(layout, path, array, **where)
@@ -134,6 +143,52 @@ def _content(
             names=names,
             call_ids=ids["call_ids"].take(pa.array(e)),
         )
+
+
+def _parts(
+    layout: Layout, path: tuple[str, ...], parts: pa.Array, where: dict[str, Any], ids: dict[str, Any], call: np.ndarray
+) -> None:
+    """Multi-part content: text and thoughts, in order; what else has strings in it is scanned with the metadata."""
+    for i in range(parts.type.num_fields):
+        name, field = parts.type.field(i).name, parts.field(i)
+        if name == "text" and is_string(field.type):
+            _content(layout, (*path, name), field, where, ids, call)
+        elif name in REASONING_FIELDS and is_string(field.type):
+            layout.strings((*path, name), field, channel=REASONING, order=ORDER_REASONING, **where)
+        elif name not in _NOT_TEXT:
+            other_text(layout, (*path, name), field, **where)
+
+
+def _other_parts(content: pa.Array) -> np.ndarray:
+    """int32: parts of each content that are no text. A text part without a text is an empty text."""
+    if not (is_list(content.type) and pa.types.is_struct(content.type.value_type)):
+        return np.zeros(len(content), np.int32)
+    parts = list_values(content)
+    other = ~is_null(parts)
+    for name in ("text", *REASONING_FIELDS):
+        if (field := _field(parts, name)) is not None:
+            other &= is_null(field)
+    kind = _field(parts, "type")
+    if kind is not None and is_string(kind.type):
+        textual = pc.is_in(kind.cast(pa.large_string()), pa.array(TEXT_PARTS, pa.large_string()))
+        other &= ~textual.to_numpy(zero_copy_only=False)
+    at = np.repeat(np.arange(len(content)), np.diff(list_offsets(content)))
+    return np.bincount(at[other], minlength=len(content)).astype(np.int32)
+
+
+def _is_odd(content: pa.Array) -> np.ndarray:
+    plain = is_string(content.type) or is_list(content.type) or pa.types.is_null(content.type)
+    return np.zeros(len(content), bool) if plain else ~is_null(content)
+
+
+def _is_data(text: Text) -> np.ndarray:
+    """Strings that are ``data:`` URIs: an image's bytes, in which a scan would find numbers and break them."""
+    out = np.zeros(len(text.starts), bool)
+    long = np.flatnonzero(text.ends - text.starts > len(b"data:;base64,"))
+    for i, byte in enumerate(b"data:"):
+        long = long[text.data[text.starts[long] + i] == byte]
+    out[long] = [DATA.match(text.data[text.starts[e] : text.starts[e] + 128].tobytes()) is not None for e in long]
+    return out
 
 
 def _calls(layout: Layout, path: tuple[str, ...], array: pa.Array, where: dict[str, np.ndarray]) -> bool:

@@ -246,6 +246,104 @@ def test_markup(text: str, expected: set[str]) -> None:
     assert found(ASK, message("assistant", text)) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("<|think_start|>Hm.<|think_end|>Clear skies.", set()),
+        ("<|START_THINKING|>Hm.<|END_THINKING|><|START_RESPONSE|>Clear skies.<|END_RESPONSE|>", set()),
+        ("<seed:think>Hm.</seed:think>Clear skies.", set()),
+        ("<reasoning>Hm. Clear skies.", {"think_unclosed"}),
+        ("Hm.\n[/THINK]\nClear skies.", {"think_stray"}),
+        ("<think>Hm.</reasoning>Clear skies.", {"think_unclosed", "think_stray"}),
+        ("<|begin_of_thought|>Hm.</think>Clear skies.", {"think_unclosed", "think_stray"}),
+        ("<|begin_of_thought|>Hm.<|end_of_thought|><|begin_of_solution|>Clear skies.", {"template_tokens"}),
+        ("◁think▷a◁think▷b◁/think▷Clear skies.", {"think_nested"}),
+        ("Clear. <thought>Is it?</thought> Yes.", {"reasoning_in_answer"}),
+        ("Such models open the <think> tag and close it later.", set()),
+        ("I thought the sky was clear; <thinkers> agree.", set()),
+        ("Rome (thinking of you) [think again] has clear skies.", set()),
+    ],
+)
+def test_reasoning_tags_of_every_dialect(text: str, expected: set[str]) -> None:
+    assert found(ASK, message("assistant", text)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("They put it between <think> and the answer, on a line of its own.", set()),
+        ("<think>\nThe user asks about <think>, which opens it.\n</think>\nIt opens the reasoning.", set()),
+        ("<think>\nThe user asks what it does.", {"think_unclosed"}),
+        ("It opens it.\n</think>\nThat is all.", {"think_stray"}),
+    ],
+)
+def test_a_question_about_tags_is_answered_with_tags(text: str, expected: set[str]) -> None:
+    assert found(message("user", "What does <think> do in a chat template?"), message("assistant", text)) == expected
+
+
+def test_half_a_pair_around_the_answer_is_broken_even_where_the_prompt_sets_it() -> None:
+    system = message("system", "Answer as <|begin_of_solution|> solution <|end_of_solution|>.")
+    assert found(system, ASK, message("assistant", "<|begin_of_solution|>Clear.<|end_of_solution|>")) == set()
+    assert found(system, ASK, message("assistant", "<|begin_of_solution|>Clear.")) == {"template_tokens"}
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ([{"type": "text", "text": "Is it clear?"}], set()),
+        ([{"type": "image", "image": "sky.png"}], set()),
+        ([{"type": "text", "text": ""}], {"empty_turn"}),
+        ([], {"empty_turn"}),
+        (["Is it clear?"], set()),
+        ({"question": "Is it clear?"}, {"content_not_text"}),
+        (42, {"content_not_text"}),
+        ('[{"type": "text", "text": "Is it clear?"}]', {"content_not_text"}),
+    ],
+)
+def test_contents_of_other_types_than_text(content: object, expected: set[str]) -> None:
+    """Some rows are strings, some are parts, some are neither; only a column of JSON can hold them all."""
+    rows = [[{"role": "user", "content": c}, {"role": "assistant", "content": "Yes."}] for c in (content, "Clear?")]
+    judged = StructureFilter().judge(batch_of([{"messages": json.dumps(r)} for r in rows]))
+    assert set(judged.evidence.rule) == expected
+    assert judged.keep.tolist() == [not expected, True]
+
+
+def test_a_result_may_be_an_object_unless_strict() -> None:
+    made = {"id": "c1", "function": {"name": "weather.get", "arguments": '{"city": "Rome"}'}}
+    messages = [
+        {"role": "user", "content": "Clear?"},
+        {"role": "assistant", "content": None, "tool_calls": [made]},
+        {"role": "tool", "content": {"sky": "clear"}, "tool_call_id": "c1"},
+        {"role": "assistant", "content": "Yes."},
+    ]
+    batch = batch_of([{"messages": json.dumps(messages), "tools": TOOLS}])
+    assert StructureFilter().judge(batch).evidence.rule == []
+    strict = StructureFilter(StructureFilter.Options(strict=True)).judge(batch)
+    assert strict.evidence.rule == ["content_not_text"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ([False, True, False, True], ["redacted_turn"]),  # one flag a turn
+        ([True, False], ["redacted_turn"]),  # one flag an assistant turn
+        ([0, 1], []),  # redacted on purpose: nothing is learnt from it
+        ("[1, 0]", ["redacted_turn"]),  # as JSON
+        ([True], ["empty_turn"]),  # flags that fit no count say nothing
+        (None, ["empty_turn"]),
+    ],
+)
+@pytest.mark.parametrize("name", ["train_turns", "loss_mask"])
+@pytest.mark.parametrize("as_json", [False, True])
+def test_redacted_turns_from_the_column_to_the_reason(
+    flags: object, expected: list[str], name: str, as_json: bool
+) -> None:
+    turns = [("user", "Hi."), ("assistant", None), ("user", "And?"), ("assistant", "Hello.")]
+    messages = [{"role": r, "content": c} for r, c in turns]
+    rows = [{"messages": json.dumps(messages) if as_json else messages, name: flags}]
+    assert StructureFilter().judge(batch_of(rows)).evidence.rule == expected
+
+
 def test_a_dialect_the_prompt_sets_is_checked_like_calls() -> None:
     system = message("system", f"Answer in <tool_call></tool_call> tags. <tools>{json.dumps(WEATHER)}</tools>")
 

@@ -10,6 +10,7 @@ import pytest
 
 from filters.batch import CHANNELS, ROLES, Batch
 from pipelines.errors import ShardError
+from pipelines.schemas.inline import REASONING_TAGS
 from pipelines.schemas.recognise import recognise
 from tests.support import batch_of, real
 
@@ -163,6 +164,98 @@ def test_multi_part_content_keeps_its_text_parts():
     parts = [{"type": "text", "text": "one"}, {"type": "image", "text": None}, {"type": "text", "text": "two"}]
     batch = batch_of([{"messages": [{"role": "user", "content": parts}]}])
     assert [r[3:] for r in rows(batch)] == [("content", "one"), ("content", "two")]
+
+
+PNG = "data:image/png;base64,iVBORw0KGgo4111111111111111"
+
+
+def both_ways(*contents: object, role: str = "user") -> tuple[Batch, Batch]:
+    """One message each, as Arrow holds it and as a JSON string."""
+    records = [{"messages": [{"role": role, "content": c}]} for c in contents]
+    return batch_of(records), batch_of([{"messages": json.dumps(r["messages"])} for r in records])
+
+
+def test_parts_are_the_same_as_structs_and_as_json():
+    parts = [
+        {"type": "thinking", "text": None, "thinking": "hm", "image_url": None},
+        {"type": "text", "text": "see", "thinking": None, "image_url": {"url": PNG, "alt": "Ann's cat"}},
+        {"type": "image_url", "text": None, "thinking": None, "image_url": {"url": "https://x.test/ann", "alt": None}},
+    ]
+    for batch in both_ways(parts, role="assistant"):
+        assert [r[3:] for r in rows(batch)] == [
+            ("reasoning", "hm"),
+            ("content", "see"),
+            # What is no text is scanned with the metadata; the bytes of an image are not.
+            ("metadata", "Ann's cat"),
+            ("metadata", "https://x.test/ann"),
+        ]
+        assert batch.turns.other_parts.tolist() == [1]
+        assert batch.turns.odd_content.tolist() == [False]
+
+
+def test_strings_and_parts_in_one_column():
+    contents = [
+        "plain",
+        [{"type": "text", "text": "in parts"}],
+        ["bare"],
+        [{"type": "image", "image": "x"}],
+        [],
+        None,
+        {"a": "b"},
+    ]
+    batch = batch_of([{"messages": json.dumps([{"role": "user", "content": c}])} for c in contents])
+    assert [(r[0], r[3], r[4]) for r in rows(batch)] == [
+        (0, "content", "plain"),
+        (1, "content", "in parts"),
+        (2, "content", "bare"),
+        (3, "metadata", "x"),
+        (6, "content", '{"a": "b"}'),
+    ]
+    assert batch.turns.other_parts.tolist() == [0, 0, 0, 1, 0, 0, 0]
+    assert batch.turns.odd_content.tolist() == [False] * 6 + [True]
+    assert batch.turns.null_content.tolist() == [False] * 5 + [True, False]
+
+
+def test_lists_of_strings_are_content_in_any_column():
+    for batch in both_ways(["one", "two"]):
+        assert [r[3:] for r in rows(batch)] == [("content", "one"), ("content", "two")]
+
+
+def test_a_call_turn_whose_value_is_an_object_is_a_call():
+    value = {"name": "look", "arguments": {"at": "sky"}}
+    batch = batch_of([{"conversations": json.dumps([{"from": "function_call", "value": value}])}])
+    assert rows(batch) == [(0, 0, "assistant", "tool_call", '{"at": "sky"}')]
+    assert batch.segments.names.to_pylist() == ["look"]
+    assert not batch.turns.odd_content.any()
+
+
+@pytest.mark.parametrize(("opens", "closes"), [(o.decode(), c.decode()) for o, c in REASONING_TAGS.items()])
+def test_reasoning_in_every_dialect(opens, closes):
+    text = f"\n{opens} why \n{closes}\n\nso"
+    batch = batch_of([{"prompt": f"{opens}?{closes}", "response": text}, {"prompt": "?", "response": f"so {text}"}])
+    assert [(r[0], r[3], r[4]) for r in rows(batch)] == [
+        (0, "content", f"{opens}?{closes}"),
+        (0, "reasoning", " why \n"),
+        (0, "content", "\n\nso"),
+        (1, "content", "?"),
+        # In the middle of an answer it is not reasoning, but a mention or a defect.
+        (1, "content", f"so {text}"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("<|begin_of_thought|>a<|end_of_thought|>\n\n<|begin_of_solution|> so <|end_of_solution|>\n", " so "),
+        ("<|START_THINKING|>a<|END_THINKING|><|START_RESPONSE|>so<|END_RESPONSE|>", "so"),
+        ("<|begin_of_thought|>a<|end_of_thought|><|begin_of_solution|>so", "<|begin_of_solution|>so"),
+        ("<think>a</think><|begin_of_solution|>so<|end_of_solution|> more", None),
+        ("<think>a</reasoning>so</think> it is", " it is"),
+    ],
+)
+def test_tags_around_the_answer(text, answer):
+    batch = batch_of([{"prompt": "?", "response": text}])
+    assert rows(batch)[-1][4] == (answer or text.removeprefix("<think>a</think>"))
 
 
 def test_sliced_and_chunked_columns_lay_out_like_fresh_ones():
