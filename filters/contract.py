@@ -6,7 +6,7 @@ Every filter sees the source text, whatever other filters say, so verdicts do no
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -148,6 +148,11 @@ class Filter(ABC):
     def assets(cls, options: Any) -> Mapping[str, str]:
         """Models and rule packs the verdicts depend on: name -> sha256. Cheap: no model is loaded for it."""
         return {}
+
+    @classmethod
+    def not_scanned(cls, options: Any) -> Sequence[str]:
+        """What a reader could believe this filter looked for, and it did not: told in the manifest and the report."""
+        return ()
 
     def reason_index(self, code: str) -> int:
         return list(self.reasons).index(code)

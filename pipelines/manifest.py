@@ -151,8 +151,8 @@ def _filters(
     recipe: Recipe, done: Sequence[Mapping[str, Any]], assets: Mapping[str, Mapping[str, str]]
 ) -> list[dict[str, Any]]:
     told = []
-    classes: dict[str, type[Filter]] = {"read": ReadFilter, **{s.name: s.filter for s in recipe.stages}}
-    for name, filter_ in classes.items():
+    stages: list[tuple[str, type[Filter], Any]] = [("read", ReadFilter, None)]
+    for name, filter_, options in [*stages, *((s.name, s.filter, s.options) for s in recipe.stages)]:
         mine = [r["filters"][name] for r in done]
         reasons, first = _sum(m["reasons"] for m in mine), _sum(m["first_reasons"] for m in mine)
         told.append(
@@ -169,6 +169,7 @@ def _filters(
                 "edits": _sum(m["edits"] for m in mine),
                 "records_edited": sum(m["edited"] for m in mine),
                 "assets": assets.get(name, {}),
+                "not_scanned": list(filter_.not_scanned(options)),
             }
         )
     return told

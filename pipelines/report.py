@@ -116,13 +116,17 @@ def _rules(told: Mapping[str, Any]) -> Iterable[str]:
     )
 
 
+def _not_scanned(told: Mapping[str, Any]) -> str:
+    """What is not said to be absent, because nobody looked."""
+    pii = [f for f in told["filters"] if f["name"] == "pii"]
+    if not pii:
+        return "<p>Personal data was <strong>not scanned</strong> for: the recipe has no pii filter.</p>"
+    missing = ", ".join(f"<code>{escape(e)}</code>" for e in pii[0]["not_scanned"])
+    return f"<p><strong>Not scanned</strong> for: {missing}.</p>" if missing else ""
+
+
 def _edits(told: Mapping[str, Any]) -> str:
-    scanned = any(f["name"] == "pii" for f in told["filters"])
-    note = (
-        "<p>Names of people, places and organisations were <strong>not scanned</strong> for.</p>"
-        if scanned
-        else "<p>Personal data was <strong>not scanned</strong> for: the recipe has no pii filter.</p>"
-    )
+    note = _not_scanned(told)
     if not told["edits"]:
         return f"<h2>Edits</h2><p>No kept record was edited.</p>{note}"
     rows = [(escape(label), f"{n:,}") for label, n in sorted(told["edits"].items(), key=lambda e: -e[1])]

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from filters.batch import Batch
+from filters.contract import Judgement
 from pipelines.schemas.read import read
 from pipelines.schemas.recognise import recognise
 
@@ -34,3 +35,16 @@ def batch_of(rows: pa.Table | pa.RecordBatch | list[dict], **options) -> Batch:
 
 def real_batch(path: Path) -> Batch:
     return batch_of(pq.read_table(path))
+
+
+def scrubbed(batch: Batch, judged: Judgement) -> list[str]:
+    """Texts of all segments with the edits in them, as a run would write them."""
+    out = [batch.segments.bytes(i) for i in range(len(batch.segments))]
+    edits = judged.edits
+    rows = sorted(zip(edits.segment, edits.start, edits.end, edits.replacement, strict=True), reverse=True)
+    last: dict[int, int] = {}
+    for segment, start, end, text in rows:
+        assert 0 <= start < end <= last.get(segment, len(out[segment])), "spans of a segment overlap"
+        last[segment] = start
+        out[segment] = out[segment][:start] + text.encode() + out[segment][end:]
+    return [o.decode() for o in out]

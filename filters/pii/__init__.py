@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import pyarrow as pa
 from filters.batch import Batch
 from filters.contract import EVIDENCE_LIMIT, KEPT, Evidence, Filter, Judgement
 from filters.pii import allow
-from filters.pii.options import PiiOptions
+from filters.pii.options import PiiOptions, not_scanned
 
 
 class PiiFilter(Filter):
@@ -44,7 +44,14 @@ class PiiFilter(Filter):
 
     @classmethod
     def assets(cls, options: Any) -> Mapping[str, str]:
-        return {"allow_file": allow.digest(options.allow_file)} if options.allow_file else {}
+        from filters.pii import names
+
+        found = {"allow_file": allow.digest(options.allow_file)} if options.allow_file else {}
+        return found | ({"model": names.digest(options.model)} if options.model else {})
+
+    @classmethod
+    def not_scanned(cls, options: Any) -> Sequence[str]:
+        return not_scanned(options)
 
     @property
     def unfiltered(self) -> dict[str, str]:

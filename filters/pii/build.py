@@ -8,17 +8,21 @@ import numpy as np
 import phonenumbers
 from presidio_analyzer import EntityRecognizer
 
-from filters.batch import Batch
+from filters.batch import CONTENT, REASONING, Batch
 from filters.pii import allow, certainty, engine, jsontext, recognizers
 from filters.pii.edits import Place
 from filters.pii.finder import Finder, Hits
-from filters.pii.options import LANGUAGES, OURS, PiiOptions, check_names, reserved, wanted
+from filters.pii.names import Names
+from filters.pii.options import LANGUAGES, NAMED, OURS, PiiOptions, check_names, named, reserved, wanted
 from filters.pii.windows import Text
 
 CONTEXT = 400
 """Characters of text handed to the weighing, which takes its context from them once placeholders are gone."""
 KEPT_TEXTS = 4096
 """Distinct texts whose places are kept within a batch: system prompts and tool definitions come again and again."""
+
+PROSE = (CONTENT, REASONING)
+"""Where a model looks for names. What it finds there is followed into calls and results."""
 
 Found = tuple[int, int, str, int]
 
@@ -28,12 +32,14 @@ def places(options: PiiOptions) -> Places:
     check_names("region", options.regions, phonenumbers.SUPPORTED_REGIONS)
     check_names("language", options.languages, LANGUAGES)
     asked = wanted(options)
-    known = engine.entities() | OURS | {r.entity for r in options.recognizers}
+    known = engine.entities() | OURS | set(NAMED) | {r.entity for r in options.recognizers}
     check_names("entity", options.entities, known)
     found = engine.presidio(options.languages, asked, options.regions)
     found += recognizers.ours(options.languages[0], known if asked is None else asked)
     found += engine.custom(options.recognizers, options.languages)
-    return Places(Finder(distinct(found), options.languages), asked, options)
+    finder = Finder(distinct(found), options.languages, also=[jsontext.CODED])
+    by_model = named(options)
+    return Places(finder, asked, options, Names(options.model, by_model) if by_model else None)
 
 
 def distinct(found: list[EntityRecognizer]) -> list[EntityRecognizer]:
@@ -55,8 +61,11 @@ def _masked(data: bytes, found: list[Found]) -> bytes:
 
 
 class Places:
-    def __init__(self, finder: Finder, entities: set[str] | None, options: PiiOptions) -> None:
+    def __init__(
+        self, finder: Finder, entities: set[str] | None, options: PiiOptions, names: Names | None = None
+    ) -> None:
         self.finder = finder
+        self._names = names
         self._entities = entities
         self._least = certainty.LEVELS.index(options.min_certainty)
         self._allow = {a.casefold() for a in options.allow}
@@ -65,23 +74,33 @@ class Places:
     def of(self, batch: Batch) -> Iterator[Place]:
         """Places by segment, then start; spans in bytes of the segment. Those that only look like it have counts False."""
         segments = batch.segments
-        known: dict[bytes, list[Found]] = {}
+        known: dict[tuple[bytes, bool], list[Found]] = {}
+        for segment, hits in self._scanned(batch):
+            data, prose = segments.bytes(segment), bool(segments.channel[segment] in PROSE)
+            if (data, prose) not in known:
+                if len(known) >= KEPT_TEXTS:
+                    known.clear()
+                known[data, prose] = self._settled(data, hits, prose)
+            for start, end, entity, level in known[data, prose]:
+                yield Place(segment, start, end, entity, certainty.LEVELS[level], level >= self._least)
+
+    def _scanned(self, batch: Batch) -> Iterator[tuple[int, Hits]]:
+        """Segments in which something may stand; with a model, all with text."""
+        segments = batch.segments
         for number in np.unique(segments.buffer):
             which = np.flatnonzero((segments.buffer == number) & (segments.length > 0))
-            starts, ends = segments.start[which], segments.end[which]
-            for i, hits in self.finder.scan(segments.buffers[number], starts, ends):
-                segment = int(which[i])
-                data = segments.bytes(segment)
-                if data not in known:
-                    if len(known) >= KEPT_TEXTS:
-                        known.clear()
-                    known[data] = self._settled(data, hits)
-                for start, end, entity, level in known[data]:
-                    yield Place(segment, start, end, entity, certainty.LEVELS[level], level >= self._least)
+            found = self.finder.scan(segments.buffers[number], segments.start[which], segments.end[which])
+            if self._names is not None:
+                hits = dict(found)
+                found = ((i, hits.get(i, Hits())) for i in range(len(which)))
+            for i, mine in found:
+                yield int(which[i]), mine
 
-    def _settled(self, data: bytes, hits: Hits) -> list[Found]:
+    def _settled(self, data: bytes, hits: Hits, prose: bool) -> list[Found]:
         """What is found, and what is found once that is replaced: a value can hide another that it is glued to."""
         found = self._search(data, hits)
+        if self._names is not None and prose and not jsontext.looks_like(data):
+            found += self._named(self._names, data, found)
         hidden = data
         while (masked := _masked(hidden, [f for f in found if f[3] >= self._least])) != hidden:
             hidden = masked
@@ -92,11 +111,22 @@ class Places:
             found = [f for f in found if f[:3] not in taken] + new
         return sorted(found)
 
+    def _named(self, names: Names, data: bytes, found: list[Found]) -> list[Found]:
+        """The model's names, except where something with a form of its own stands: an address is no organisation."""
+        text = Text.of(data)
+        each = [(text.byte(s), text.byte(e), entity) for s, e, entity in names.find(text.chars)]
+        return [
+            (start, end, entity, certainty.PLAUSIBLE)
+            for start, end, entity in each
+            if not self._is_allowed(entity, data[start:end].decode())
+            and not any(f[0] < end and start < f[1] for f in found if f[3] >= self._least)
+        ]
+
     def _search(self, data: bytes, hits: Hits) -> list[Found]:
         seen = jsontext.view(data)
-        if seen is not data:
-            hits = self.finder.hits(seen)
-        text = Text.of(seen)
+        if seen.data is not data:
+            hits = self.finder.hits(seen.data)
+        text = Text.of(seen.data)
         best: dict[tuple[int, int, str], int] = {}
         for language in self.finder.languages:
             for result in self.finder.findings(text, hits, language):
@@ -108,7 +138,8 @@ class Places:
                 before = text.chars[max(0, result.start - CONTEXT) : result.start]
                 after = text.chars[result.end : result.end + CONTEXT]
                 level, _why = certainty.judge(result.entity_type, value, before, after, result.score)
-                key = (text.byte(result.start), text.byte(result.end), result.entity_type)
+                start, end = (seen.written(text.byte(i)) for i in (result.start, result.end))
+                key = (start, end, result.entity_type)
                 best[key] = max(level, best.get(key, -1))
         return sorted((*key, level) for key, level in best.items())
 

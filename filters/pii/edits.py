@@ -87,7 +87,7 @@ def _merge(group: list[_Value], end: int) -> _Value:
 
 
 def _text(data: bytes, place: Place) -> str:
-    return jsontext.view(data)[place.start : place.end].decode("utf-8", "replace")
+    return jsontext.view(data).seen(place.start, place.end)
 
 
 def _follow(texts: dict[int, bytes], values: list[_Value], by_segment: dict[int, list[_Value]]) -> None:
@@ -103,8 +103,9 @@ def _follow(texts: dict[int, bytes], values: list[_Value], by_segment: dict[int,
     for segment, data in texts.items():
         seen = jsontext.view(data)
         for expression, value in forms:
-            for match in expression.finditer(seen):
-                place = Place(segment, match.start(), match.end(), value.place.entity, value.place.level, True)
+            for match in expression.finditer(seen.data):
+                start, end = (seen.written(i) for i in match.span())
+                place = Place(segment, start, end, value.place.entity, value.place.level, True)
                 again = _Value(place, match.group().decode("utf-8", "replace"))
                 if not any(
                     o.place.start <= place.start and o.place.end >= place.end for o in by_segment.get(segment, ())

@@ -55,7 +55,10 @@ class Hits:
 class Finder:
     """Built once from ordinary Presidio recognizers. unfiltered: names of those that have to run over every text."""
 
-    def __init__(self, recognizers: Sequence[EntityRecognizer], languages: Sequence[str]) -> None:
+    def __init__(
+        self, recognizers: Sequence[EntityRecognizer], languages: Sequence[str], also: Sequence[bytes] = ()
+    ) -> None:
+        """also: expressions that no recognizer has; a text with a match of one is scanned for by ``scan`` too."""
         self.languages = list(languages)
         self.nlp = TokenEngine(languages)
         self.unfiltered: dict[str, str] = {}
@@ -70,7 +73,7 @@ class Finder:
             language: analyzer([one.recognizer for one in mine], [language], self.nlp)
             for language, mine in self._by_language.items()
         }
-        self._database = _compile(list(self._expressions))
+        self._database = _compile(list(self._expressions), list(also))
         self._always = any(one.everywhere for one in self._looking)
 
     def analyze(self, data: bytes, language: str) -> list[RecognizerResult]:
@@ -185,14 +188,17 @@ def _slice(text: Text, zone: Region) -> tuple[int, int, int]:
     return max(0, low - 1), min(len(text.chars), limit + 4), limit
 
 
-def _compile(expressions: list[bytes]) -> hyperscan.Database | None:
-    if not expressions:
+def _compile(expressions: list[bytes], once: Sequence[bytes] = ()) -> hyperscan.Database | None:
+    """once: expressions of which one match says all; their ids come after the others'."""
+    if not expressions and not once:
         return None
-    flags = hyperscan.HS_FLAG_PREFILTER | hyperscan.HS_FLAG_DOTALL
+    each = hyperscan.HS_FLAG_PREFILTER | hyperscan.HS_FLAG_DOTALL
+    flags = [each] * len(expressions) + [each | hyperscan.HS_FLAG_SINGLEMATCH] * len(once)
+    expressions = [*expressions, *once]
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     count = len(expressions)
     try:
-        database.compile(expressions=expressions, ids=list(range(count)), elements=count, flags=[flags] * count)
+        database.compile(expressions=expressions, ids=list(range(count)), elements=count, flags=flags)
     except hyperscan.error as error:
         raise Unfilterable(str(error)) from None
     return database

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import orjson
 
+CODED = rb"\\u[0-9a-fA-F]{4}"
+"""A character by its number. A scan of the raw bytes sees nothing through it, so a text that has one is looked at."""
+_CODED = re.compile(rb"(\\+)u[0-9a-fA-F]{4}(?:\1u[0-9a-fA-F]{4})*")
 _ESCAPES = re.compile(rb"(\\+)([nrtbf\"/])")
 _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*', re.DOTALL)
 _OPENERS = (b"{", b"[", b'"')
@@ -28,11 +33,52 @@ def _parse(data: bytes) -> Any:
         return None
 
 
-def view(data: bytes) -> bytes:
-    r"""The same bytes with escaped white space and quotes blanked, so that ``\n555`` is not read as "n555". Same length."""
+@dataclass(frozen=True)
+class View:
+    """A text as a reader sees it. at: where each of its bytes, and its end, stand in the text as written; None: in place."""
+
+    data: bytes
+    at: np.ndarray | None = None
+
+    def written(self, at: int) -> int:
+        return at if self.at is None else int(self.at[at])
+
+    def seen(self, start: int, end: int) -> str:
+        """What stands between two places of the text as written."""
+        if self.at is not None:
+            start, end = (int(i) for i in np.searchsorted(self.at, (start, end)))
+        return self.data[start:end].decode("utf-8", "replace")
+
+
+def view(data: bytes) -> View:
+    r"""JSON with escaped white space and quotes blanked, so that ``\n555`` is not read as "n555", and with the characters that
+    ``\u0040`` stands for. Any other text as it is."""
     if b"\\" not in data or not looks_like(data):
-        return data
-    return _ESCAPES.sub(_blank, data)
+        return View(data)
+    data = _ESCAPES.sub(_blank, data)
+    return _decoded(data) if b"\\u" in data else View(data)
+
+
+def _decoded(data: bytes) -> View:
+    out: list[bytes] = []
+    at: list[np.ndarray] = []
+    last = 0
+    for run in _CODED.finditer(data):
+        out.append(data[last : run.start()])
+        at.append(np.arange(last, run.start()))
+        stride = len(run.group(1)) + 5
+        units = bytes.fromhex(run.group().replace(run.group(1) + b"u", b"").decode())
+        text = units.decode("utf-16-be", "replace")
+        # Two units make one character beyond the first 65,536; half of such a pair by itself is a character of no use.
+        count = [2 if ord(c) > 0xFFFF else 1 for c in text]
+        sizes = [len(c.encode()) for c in text]
+        first = run.start() + stride * (np.cumsum(count) - count)
+        out.append(text.encode())
+        at.append(np.repeat(first, sizes))
+        last = run.end()
+    out.append(data[last:])
+    at.append(np.arange(last, len(data) + 1))
+    return View(b"".join(out), np.concatenate(at))
 
 
 def _blank(match: re.Match[bytes]) -> bytes:

@@ -18,6 +18,8 @@ DOMAINS: dict[str, tuple[str, ...]] = {
     "financial": ("CREDIT_CARD", "IBAN_CODE", "CRYPTO"),
     "secrets": ("API_KEY", "JWT", "PRIVATE_KEY", "PASSWORD"),
 }
+NAMED = ("PERSON", "LOCATION", "ORGANIZATION")
+"""What only a model finds."""
 OURS = frozenset(DOMAINS["secrets"])
 DEFAULT_REGIONS = ("US", "GB", "DE", "FR", "IL", "IN", "CA", "BR", "ES", "IT", "JP", "CN")
 """Presidio's eight, and the home regions of the other languages."""
@@ -57,6 +59,13 @@ class PiiOptions(contract.Options, frozen=True, kw_only=True):
         tuple[Recognizer, ...],
         Meta(description="Pattern recognizers of your own: entity, patterns, score, context, language"),
     ] = ()
+    model: Annotated[
+        str,
+        Meta(
+            description="spaCy model, a package or a folder, that finds PERSON, LOCATION and ORGANIZATION in prose; without "
+            "one they are not scanned for"
+        ),
+    ] = ""
     action: Annotated[
         Literal["replace", "mask", "hash", "surrogate", "drop", "annotate"],
         Meta(
@@ -82,11 +91,33 @@ class PiiOptions(contract.Options, frozen=True, kw_only=True):
 
 def wanted(options: PiiOptions) -> set[str] | None:
     """Entities asked for; None for all."""
+    by_model = named(options)
     if options.entities:
         return set(options.entities) | {r.entity for r in options.recognizers}
     if "all" in options.domain:
         return None
-    return {e for name in options.domain for e in DOMAINS[name]} | {r.entity for r in options.recognizers}
+    by_domain = {e for name in options.domain for e in DOMAINS[name]}
+    return by_domain | {r.entity for r in options.recognizers} | by_model
+
+
+def named(options: PiiOptions) -> set[str]:
+    """Entities that the model is to find. Raises ConfigError where one is asked for and there is no model."""
+    asked = set(options.entities) & set(NAMED)
+    if asked and not options.model:
+        raise ConfigError(f"pii: {min(asked)} needs a model: set `model` to a spaCy package or folder")
+    if not options.model:
+        return set()
+    if options.entities and not asked:
+        raise ConfigError(f"pii: a model is given, and `entities` names none of {', '.join(NAMED)}")
+    return asked or set(NAMED)
+
+
+def not_scanned(options: PiiOptions) -> list[str]:
+    """Kinds of personal data that people ask about and that these options leave out."""
+    asked = wanted(options)
+    known = {e for names in DOMAINS.values() for e in names} if asked is None else asked
+    every = [*(e for names in DOMAINS.values() for e in names), *NAMED]
+    return [e for e in every if e not in known | named(options)]
 
 
 def check_names(what: str, given: Iterable[str], known: Iterable[str]) -> None:

@@ -13,6 +13,7 @@ from filters.contract import ConfigError
 HASH_KEY = "CORPUSMILL_HASH_KEY"
 LABELS = {"EMAIL_ADDRESS": "EMAIL", "PHONE_NUMBER": "PHONE", "IBAN_CODE": "IBAN", "IP_ADDRESS": "IP"}
 """Names in placeholders; other entities go by their own."""
+_NAMELESS = {"PERSON": "Person", "LOCATION": "Place", "ORGANIZATION": "Organisation"}
 _EXTENSION = re.compile(r"(?i)\s*(?:x|ext|#).*$", re.DOTALL)
 _LETTERS = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
 
@@ -87,7 +88,7 @@ def surrogate(entity: str, value: str, number: int) -> str:
     if entity == "IBAN_CODE":
         # Check digits 00 are never issued.
         return value[:2] + "00" + re.sub(r"[^\W_]", "0", value[4:])
-    return "EXAMPLE" + "X" * 9 + str(number)
+    return f"{_NAMELESS[entity]} {number}" if entity in _NAMELESS else "EXAMPLE" + "X" * 9 + str(number)
 
 
 def _digits(shape: str, digits: str, wrong: bool) -> str:

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from filters.batch import METADATA, Batch
+from filters.batch import METADATA
 from filters.contract import KEPT, ConfigError
 from filters.pii import PiiFilter, PiiOptions
 from pipelines.schemas.read import read
 from pipelines.schemas.recognise import recognise
-from tests.support import batch_of, real, real_batch
+from tests.support import batch_of, real, real_batch, scrubbed
 
 MAIL, PHONE, CARD, IBAN = "Ana.Ruiz@cuvox.de", "+1 212-736-5000", "4454 7945 1139 0933", "DE89370400440532013000"
 KEY = "AKIAQ3EGQ7YJ2NHW6PZD"
@@ -24,19 +24,6 @@ KEY = "AKIAQ3EGQ7YJ2NHW6PZD"
 @pytest.fixture(scope="module")
 def default() -> PiiFilter:
     return PiiFilter(PiiOptions())
-
-
-def scrubbed(batch: Batch, judged) -> list[str]:
-    """Texts of all segments with the edits in them, as a run would write them."""
-    out = [batch.segments.bytes(i) for i in range(len(batch.segments))]
-    edits = judged.edits
-    rows = sorted(zip(edits.segment, edits.start, edits.end, edits.replacement, strict=True), reverse=True)
-    last: dict[int, int] = {}
-    for segment, start, end, text in rows:
-        assert 0 <= start < end <= last.get(segment, len(out[segment])), "spans of a segment overlap"
-        last[segment] = start
-        out[segment] = out[segment][:start] + text.encode() + out[segment][end:]
-    return [o.decode() for o in out]
 
 
 def one(filter_: PiiFilter, prompt: str, response: str = "ok") -> tuple[str, object]:
@@ -280,3 +267,36 @@ def test_sets_without_personal_data_are_left_alone(default: PiiFilter, name: str
     batch = real_batch(real(name)[0])
     sample = batch_of(batch.source.slice(0, 300).to_pylist())
     assert int(np.count_nonzero(default.judge(sample).scores["findings"])) == 0
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ('{"to": "ana\\u0040cuvox.de"}', '{"to": "<EMAIL_1>"}'),
+        ('{"to": "Ana.Ruiz\\u0040CUVOX.de", "n": "\\u00e9\\ud83d\\ude00 ana.ruiz@cuvox.de"}',
+         '{"to": "<EMAIL_1>", "n": "\\u00e9\\ud83d\\ude00 <EMAIL_1>"}'),
+        ('{"t": "Tel.\\u00a0+1 212-736-5000"}', '{"t": "Tel.\\u00a0<PHONE_1>"}'),
+        ('{"t": "\\u96fb\\u8a71: +1 212-736-5000"}', '{"t": "\\u96fb\\u8a71: <PHONE_1>"}'),
+        ('{"in": "{\\"to\\": \\"ana\\\\u0040cuvox.de\\"}"}', '{"in": "{\\"to\\": \\"<EMAIL_1>\\"}"}'),
+    ],
+)  # fmt: skip
+def test_characters_by_number_are_seen_through_in_json(default, written, expected):
+    batch = batch_of([call_row(written)])
+    out = next(t for t in scrubbed(batch, default.judge(batch)) if t.startswith("{"))
+    assert out == expected
+    json.loads(out)
+
+
+@given(st.text(max_size=40), st.booleans())
+def test_a_view_of_json_tells_where_each_byte_was_written(text, escaped):
+    from filters.pii.jsontext import view
+
+    written = json.dumps({"t": text}, ensure_ascii=escaped).encode("utf-8", "replace")
+    seen = view(written)
+    at = list(range(len(written) + 1)) if seen.at is None else seen.at.tolist()
+    assert len(at) == len(seen.data) + 1
+    assert at == sorted(at)
+    assert at[-1] == len(written)
+    for i, byte in enumerate(seen.data):
+        if byte < 128 and written[at[i]] not in b"\\":
+            assert written[at[i]] == byte or chr(byte).isspace()
