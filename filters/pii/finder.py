@@ -17,10 +17,11 @@ import hyperscan
 import numpy as np
 from presidio_analyzer import EntityRecognizer, PatternRecognizer, RecognizerResult
 
+from filters.pii.characters import Unfilterable
 from filters.pii.engine import TOKEN, TokenEngine, analyzer
 from filters.pii.options import DEFAULT_REGIONS
 from filters.pii.phones import PhoneGate
-from filters.pii.prefilter import Approximation, Unfilterable, approximate
+from filters.pii.prefilter import Approximation, approximate
 from filters.pii.windows import Region, SlicedRecognizer, Text, WindowedRegex, regions, tokens, windowed
 
 CONTEXT_WORDS = 6

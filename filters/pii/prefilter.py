@@ -20,14 +20,8 @@ from re import _constants as c  # type: ignore[attr-defined]
 from re import _parser  # type: ignore[attr-defined]
 from typing import Any
 
-ASCII = frozenset(range(128))
-_WORD = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
-_DIGIT = frozenset(b"0123456789")
-_SPACE = frozenset(b" \t\n\r\f\v")
-_SPACE_MAYBE = _SPACE | frozenset(b"\x1c\x1d\x1e\x1f")
-"""``re`` takes the four separators for white space, ``regex`` does not: they count wherever that finds more."""
-_FOLDED = frozenset(b"iksIKS")
-"""ASCII letters with a case variant beyond ASCII (İ, the Kelvin sign, the long s)."""
+from filters.pii.characters import ASCII, WORD, Chars, Unfilterable, chars_of
+
 _FAR = 256
 """Characters: a lookahead wider than this counts as unbounded."""
 _MANY = 64
@@ -39,10 +33,6 @@ _ATOM = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
 _FUZZY = re.compile(r"\{(?!\d*,?\d*\})")
 _INLINE_FLAGS = re.compile(r"\(\?([aimsux]+)\)")
 _FLAGS = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL, "x": re.VERBOSE, "a": 0, "u": 0}
-
-
-class Unfilterable(ValueError):
-    """A pattern of which no safe approximation is known."""
 
 
 @dataclass(frozen=True)
@@ -57,15 +47,6 @@ class Approximation:
     width: int | None
     reach: int | None
     stops: frozenset[int]
-
-
-@dataclass(frozen=True)
-class _Set:
-    """Characters one position can take: these ASCII ones; ``beyond``: and some others; ``folded``: only by case."""
-
-    ascii: frozenset[int]
-    beyond: bool = False
-    folded: bool = False
 
 
 def approximate(pattern: str, flags: int) -> Approximation:
@@ -146,7 +127,7 @@ class _Writer:
             self.reach += width + inside.reach
 
     def node(self, op: Any, value: Any, flags: int, boundary: bool) -> str:
-        if (chars := _chars(op, value, flags)) is not None:
+        if (chars := chars_of(op, value, flags)) is not None:
             self.used |= chars.ascii
             return _one(chars, boundary)
         if op is c.BRANCH:
@@ -184,7 +165,7 @@ class _Writer:
 
     def _repeat(self, low: int, high: Any, inner: Any, *, flags: int, boundary: bool) -> str:
         nodes: list[tuple[Any, Any]] = list(inner)
-        if len(nodes) == 1 and (chars := _chars(*nodes[0], flags)) is not None:
+        if len(nodes) == 1 and (chars := chars_of(*nodes[0], flags)) is not None:
             self.used |= chars.ascii
             first = _one(chars, True) if boundary and low else ""
             if first:
@@ -214,10 +195,10 @@ def _times(low: int, high: Any) -> str:
     return f"{{{low},{high}}}"
 
 
-def _one(chars: _Set, boundary: bool) -> str:
+def _one(chars: Chars, boundary: bool) -> str:
     r"""One character; with a ``\b`` before it where that holds in bytes whenever it holds in text."""
     inside = _class(chars.ascii) if chars.ascii else ""
-    if boundary and inside and chars.ascii <= _WORD:
+    if boundary and inside and chars.ascii <= WORD:
         inside = r"\b" + inside
     if not chars.beyond:
         return inside or r"[^\x00-\xff]"
@@ -225,7 +206,7 @@ def _one(chars: _Set, boundary: bool) -> str:
     return f"(?:{inside}|{beyond})" if inside else beyond
 
 
-def _bytes(chars: _Set) -> str:
+def _bytes(chars: Chars) -> str:
     """The class of single bytes for use under a repetition."""
     return "[" + _ranges(chars.ascii) + (r"\x80-\xff" if chars.beyond else "") + "]"
 
@@ -251,8 +232,8 @@ def _byte(code: int) -> str:
 
 def _ends_in_ascii_word(node: tuple[Any, Any], flags: int) -> bool:
     op, value = node
-    if (chars := _chars(op, value, flags)) is not None:
-        return bool(chars.ascii) and chars.ascii <= _WORD and not chars.beyond
+    if (chars := chars_of(op, value, flags)) is not None:
+        return bool(chars.ascii) and chars.ascii <= WORD and not chars.beyond
     if op in (c.MAX_REPEAT, c.MIN_REPEAT) and value[0] > 0 and len(value[2]) == 1:
         return _ends_in_ascii_word(next(iter(value[2])), flags)
     if op is c.SUBPATTERN and (nodes := list(value[3])):
@@ -260,78 +241,3 @@ def _ends_in_ascii_word(node: tuple[Any, Any], flags: int) -> bool:
     if op is c.BRANCH:
         return all(list(b) and _ends_in_ascii_word(list(b)[-1], flags) for b in value[1])
     return False
-
-
-def _chars(op: Any, value: Any, flags: int) -> _Set | None:
-    """What a node that takes exactly one character can take; None for any other node."""
-    fold = bool(flags & re.IGNORECASE)
-    if op is c.LITERAL:
-        return _literal(value, fold)
-    if op is c.NOT_LITERAL:
-        out = frozenset({value}) if not fold else _both_cases(frozenset({value}))
-        return _Set(ASCII - out, True)
-    if op is c.ANY:
-        return _Set(ASCII, True)
-    return _members(value, fold) if op is c.IN else None
-
-
-def _literal(code: int, fold: bool) -> _Set:
-    if code > 127:
-        return _Set(_FOLDED if fold else frozenset(), True)
-    if not fold:
-        return _Set(frozenset({code}))
-    return _Set(_both_cases(frozenset({code})), code in _FOLDED, code in _FOLDED)
-
-
-def _both_cases(codes: frozenset[int]) -> frozenset[int]:
-    text = "".join(map(chr, codes))
-    return frozenset(ord(x) for x in text.lower() + text.upper() if ord(x) < 128) | codes
-
-
-def _members(items: list[Any], fold: bool) -> _Set:
-    """A class. ``may`` holds all it can contain, ``must`` only what it surely does: a negated class is what is left."""
-    may: set[int] = set()
-    must: set[int] = set()
-    beyond = negated = letters = False
-    for op, value in items:
-        if op is c.NEGATE:
-            negated = True
-        elif op is c.LITERAL:
-            letters |= value > 127
-            may |= {value} & ASCII
-            must |= {value} & ASCII
-        elif op is c.RANGE:
-            letters |= value[1] > 127
-            span = ASCII & frozenset(range(value[0], min(value[1], 127) + 1))
-            may |= span
-            must |= span
-        elif op is c.CATEGORY:
-            some, sure = _category(value)
-            may |= some
-            must |= sure
-            beyond = True
-        else:
-            raise Unfilterable(f"{op} in a class")
-    if negated:
-        return _Set(ASCII - frozenset(must), True)
-    out = frozenset(may)
-    if fold:
-        out = _both_cases(out) | (_FOLDED if letters else frozenset())
-    beyond |= letters
-    folded = fold and bool(out & _FOLDED) and not beyond
-    return _Set(out, beyond or folded, folded)
-
-
-def _category(name: Any) -> tuple[frozenset[int], frozenset[int]]:
-    """(can contain, surely contains)."""
-    known = {
-        c.CATEGORY_DIGIT: (_DIGIT, _DIGIT),
-        c.CATEGORY_NOT_DIGIT: (ASCII - _DIGIT, ASCII - _DIGIT),
-        c.CATEGORY_SPACE: (_SPACE_MAYBE, _SPACE),
-        c.CATEGORY_NOT_SPACE: (ASCII - _SPACE, ASCII - _SPACE_MAYBE),
-        c.CATEGORY_WORD: (_WORD, _WORD),
-        c.CATEGORY_NOT_WORD: (ASCII - _WORD, ASCII - _WORD),
-    }
-    if name not in known:
-        raise Unfilterable(f"{name}")
-    return known[name]

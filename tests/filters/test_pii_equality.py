@@ -15,10 +15,11 @@ from phonenumbers import PhoneMetadata
 from presidio_analyzer import PatternRecognizer, predefined_recognizers
 
 from filters.pii import engine
+from filters.pii.characters import Unfilterable
 from filters.pii.finder import Finder, _compile
 from filters.pii.options import DEFAULT_REGIONS
 from filters.pii.phones import SHORTEST_WITH_PLUS
-from filters.pii.prefilter import Unfilterable, approximate
+from filters.pii.prefilter import approximate
 from filters.pii.recognizers import SECRETS, ours
 from tests.support import real, real_batch
 
