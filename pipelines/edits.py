@@ -131,7 +131,18 @@ def _conform(value: Any, kind: pa.DataType) -> Any:
     if pa.types.is_struct(kind):
         fields = [kind.field(i) for i in range(kind.num_fields)]
         return {f.name: _conform(value.get(f.name), f.type) for f in fields} if isinstance(value, dict) else None
+    return _scalar(value, kind)
+
+
+def _scalar(value: Any, kind: pa.DataType) -> Any:
+    if isinstance(value, int) and pa.types.is_integer(kind):
+        low, high = (0, 2**kind.bit_width - 1) if pa.types.is_unsigned_integer(kind) else _signed(kind.bit_width)
+        return value if low <= value <= high else None
     return None if isinstance(value, str) and not pa.types.is_temporal(kind) else value
+
+
+def _signed(width: int) -> tuple[int, int]:
+    return -(2 ** (width - 1)), 2 ** (width - 1) - 1
 
 
 def _put(document: Any, path: JsonPath, text: str) -> Any:

@@ -13,7 +13,8 @@ from filters.pii import allow, certainty, engine, jsontext, recognizers
 from filters.pii.edits import Place
 from filters.pii.finder import Finder, Hits
 from filters.pii.names import Names
-from filters.pii.options import LANGUAGES, NAMED, OURS, PiiOptions, check_names, named, reserved, wanted
+from filters.pii.options import LANGUAGES, NAMED, OURS, PiiOptions, check_names, named, wanted
+from filters.pii.surrogate import reserved
 from filters.pii.windows import Text
 
 CONTEXT = 400

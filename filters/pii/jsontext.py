@@ -91,7 +91,8 @@ def _blank(match: re.Match[bytes]) -> bytes:
 def fit(data: bytes, edits: list[Edit]) -> list[Edit]:
     """The edits (byte ranges, sorted, apart) as they have to be for the document to parse; as they are when it is no JSON.
 
-    Inside a string a replacement is escaped; a number, or a part of one, becomes a string.
+    Inside a string a replacement is escaped; a number, or a part of one, becomes a string unless the
+    replacement is a number.
     """
     if not looks_like(data) or not parses(data):
         return edits
@@ -111,11 +112,16 @@ def _fit(data: bytes, low: int, high: int, edits: list[Edit], depth: int) -> lis
                 break
             continue
         if data[token.start()] != 0x22:
-            out.append((token.start(), token.end(), orjson.dumps(mine[0][2]).decode()))
+            out.append((token.start(), token.end(), _scalar(mine[0][2])))
             continue
         inside = [_inside(data, token.start() + 1, token.end() - 1, e) for e in mine]
         out += _nested(data, token.start(), token.end(), [e for e in inside if e[0] < e[1]])
     return out
+
+
+def _scalar(text: str) -> str:
+    """In the place of a number: a number if the replacement is one (a made-up telephone), or else a string."""
+    return text if re.fullmatch("[1-9][0-9]*", text, re.ASCII) else orjson.dumps(text).decode()
 
 
 def _inside(data: bytes, low: int, high: int, edit: Edit) -> Edit:
@@ -161,7 +167,7 @@ def _nested(data: bytes, low: int, high: int, edits: list[Edit]) -> list[Edit]:
         while end < high - 1 and data[end : end + 1] in b"-+.0123456789eE":
             end += 1
         bare = data[low:start].rstrip()[-1:] in (b":", b"[", b",") and data[end:high].lstrip()[:1] in (b",", b"}", b"]")
-        quoted.append((start, end, f'\\"{text}\\"' if bare else text))
+        quoted.append((start, end, f'\\"{text}\\"' if bare and not text.isdigit() else text))
     return quoted
 
 
@@ -176,7 +182,10 @@ def _whole_tokens(data: bytes, edits: list[Edit]) -> list[Edit]:
     for token in _TOKENS.finditer(data):
         mine = [e for e in edits if e[0] < token.end() and e[1] > token.start()]
         if mine:
-            out.append((token.start(), token.end(), orjson.dumps(mine[0][2]).decode()))
+            text = mine[0][2]
+            out.append(
+                (token.start(), token.end(), _scalar(text) if token[0][:1] != b'"' else orjson.dumps(text).decode())
+            )
     return out
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
@@ -128,17 +127,3 @@ def check_names(what: str, given: Iterable[str], known: Iterable[str]) -> None:
             close = difflib.get_close_matches(name, names, n=1)
             hint = f" (did you mean {close[0]!r}?)" if close else ""
             raise ConfigError(f"pii: no {what} {name!r}{hint}")
-
-
-_RESERVED_HOST = re.compile(r"(?i)@(?:[\w-]+\.)*(?:example\.(?:com|org|net)|example|test|invalid|localhost)$")
-_RESERVED_PHONE = re.compile(r"(?:^|[^\d])(?:\d{3}\)?[ .-])?555[ .-]?01\d\d$")
-_RESERVED_IP = re.compile(r"(?i)^(?:192\.0\.2|198\.51\.100|203\.0\.113)\.\d+|^2001:0?db8:")
-
-
-def reserved(entity: str, value: str) -> bool:
-    """Values set aside for documentation and fiction (RFC 2606, 5737, 3849; 555-0100 to 555-0199): nobody's."""
-    if entity == "EMAIL_ADDRESS":
-        return bool(_RESERVED_HOST.search(value))
-    if entity == "PHONE_NUMBER":
-        return bool(_RESERVED_PHONE.search(value))
-    return entity == "IP_ADDRESS" and bool(_RESERVED_IP.search(value))

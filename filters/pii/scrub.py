@@ -9,11 +9,11 @@ import re
 from collections import defaultdict
 
 from filters.contract import ConfigError
+from filters.pii.surrogate import surrogate
 
 HASH_KEY = "CORPUSMILL_HASH_KEY"
 LABELS = {"EMAIL_ADDRESS": "EMAIL", "PHONE_NUMBER": "PHONE", "IBAN_CODE": "IBAN", "IP_ADDRESS": "IP"}
 """Names in placeholders; other entities go by their own."""
-_NAMELESS = {"PERSON": "Person", "LOCATION": "Place", "ORGANIZATION": "Organisation"}
 _EXTENSION = re.compile(r"(?i)\s*(?:x|ext|#).*$", re.DOTALL)
 _LETTERS = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
 
@@ -71,31 +71,3 @@ class Record:
             return f"<{label(entity)}_{digest.translate(_LETTERS)}>"
         number = self.number(entity, value)
         return surrogate(entity, value, number) if self.action == "surrogate" else f"<{label(entity)}_{number}>"
-
-
-def surrogate(entity: str, value: str, number: int) -> str:
-    """A made-up value of the same shape from ranges that belong to nobody (RFC 2606, 5737, 3849; 555-01xx)."""
-    if entity == "EMAIL_ADDRESS":
-        return f"person{number}@example.com"
-    if entity == "PHONE_NUMBER":
-        return (
-            f"202-555-01{number % 100:02d}" if number < 100 else f"{200 + number // 100 % 800}-555-01{number % 100:02d}"
-        )
-    if entity == "IP_ADDRESS":
-        return f"2001:db8::{number:x}" if ":" in value else f"192.0.2.{number % 254 + 1}"
-    if entity == "CREDIT_CARD":
-        return _digits(value, "4" + f"{number}".zfill(len(re.sub(r"\D", "", value)) - 1), wrong=True)
-    if entity == "IBAN_CODE":
-        # Check digits 00 are never issued.
-        return value[:2] + "00" + re.sub(r"[^\W_]", "0", value[4:])
-    return f"{_NAMELESS[entity]} {number}" if entity in _NAMELESS else "EXAMPLE" + "X" * 9 + str(number)
-
-
-def _digits(shape: str, digits: str, wrong: bool) -> str:
-    """The digits in the shape's places, the last one changed if that is what it takes to fail the check."""
-    from filters.pii.luhn import luhn
-
-    if wrong and luhn(digits):
-        digits = digits[:-1] + str((int(digits[-1]) + 1) % 10)
-    left = iter(digits)
-    return re.sub(r"\d", lambda _: next(left, "0"), shape)
