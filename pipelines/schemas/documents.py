@@ -9,7 +9,18 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from filters.batch import ASSISTANT, CONTENT, METADATA, OTHER, REASONING, TOOL, TOOL_CALL, TOOL_RESULT
+from filters.batch import (
+    ASSISTANT,
+    CONTENT,
+    METADATA,
+    OTHER,
+    REASONING,
+    RECORD_TURN,
+    SYSTEM,
+    TOOL,
+    TOOL_CALL,
+    TOOL_RESULT,
+)
 from pipelines.schemas import inline
 from pipelines.schemas.arrays import Text, text_of
 from pipelines.schemas.layout import JsonPath, Layout
@@ -36,7 +47,7 @@ _SKIPPED_IN_PARTS = frozenset({"role", "from", "type", "id", "tool_call_id", "na
 
 def lay_out(layout: Layout, column: str, array: pa.Array) -> None:
     """All turns of a column of JSON documents. A document that is not a list of messages is unreadable, and its raw text
-    stays one segment so that it is scrubbed like the rest."""
+    stays one segment, of no turn since there is none, so that it is scrubbed like the rest."""
     text = text_of(array)
     rows = _Rows()
     raw: list[int] = []
@@ -56,7 +67,7 @@ def lay_out(layout: Layout, column: str, array: pa.Array) -> None:
         element = np.array(raw)
         layout.pieces(
             (column,), text, element, text.starts[element], text.ends[element],
-            record=element, turn=0, role=OTHER, channel=CONTENT,
+            record=element, turn=RECORD_TURN, role=SYSTEM, channel=METADATA,
         )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from tests.pipelines.conftest import Command, manifest
 
 RECIPE = "name: reviewed\nfilters:\n  - pii: {domain: [contact]}\n"
 PEOPLE = [f"person{i}@mail-{i % 7}.net" for i in range(40)]
-PHONES = [f"+44 20 7946 0{i:03d}" for i in range(12)]
+PHONES = [f"+44 20 7183 8{i:03d}" for i in range(12)]
 
 
 @pytest.fixture(scope="module")
