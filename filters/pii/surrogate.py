@@ -24,8 +24,9 @@ def reserved(entity: str, value: str) -> bool:
 
 
 def surrogate(entity: str, value: str, number: int) -> str:
-    """The ``number``-th made-up value of the entity, in the shape of ``value``; what validated before still does, except
-    the checksums of cards and IBANs, which are wrong on purpose: nobody can have been given such a number."""
+    """The ``number``-th made-up value of the entity, in the shape of ``value``. E-mail addresses, telephones and IP
+    addresses stay valid; the checksums of cards and IBANs are wrong on purpose: nobody can have been given such a number.
+    Anything else becomes a word that says it is made up."""
     if entity == "EMAIL_ADDRESS":
         return f"person{number}@example.com"
     if entity == "PHONE_NUMBER":
@@ -51,7 +52,7 @@ def _phone(value: str, number: int) -> str:
     elif prefix:
         shown = f"+49 30 23125 {number % 1000:03d}"
     else:
-        area = 202 if number < 100 else 200 + number // 100 % 800
+        area = 202 + number // 100 % 798
         shown = f"{'+1 ' if value.lstrip().startswith('+') else ''}{area}-555-01{number % 100:02d}"
     return re.sub(r"\D", "", shown) if bare else shown
 

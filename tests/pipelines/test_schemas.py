@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -332,3 +333,13 @@ def test_real_sets_are_recognised_and_lose_no_text(name, schema, channels):
     batch = batch_of(table)
     assert {CHANNELS[c] for c in batch.segments.channel} == channels
     assert batch.unreadable == ()
+
+
+def test_a_document_that_is_no_chat_has_no_turn_and_takes_none_of_its_neighbours() -> None:
+    chat = json.dumps([{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}])
+    batch = batch_of(pa.table({"messages": ["only words", chat, "more words"]}))
+    segments = batch.segments
+    turns = np.diff(batch.turn_start)
+    assert turns.tolist() == [0, 2, 0]
+    assert np.all(segments.turn < turns[segments.record])
+    assert sorted(map(segments.text, range(len(segments)))) == ["hi", "ho", "more words", "only words"]
