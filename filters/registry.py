@@ -17,6 +17,7 @@ BUILT_IN = {
     "language": "filters.language:LanguageFilter",
     "narrative": "filters.narrative:NarrativeFilter",
     "pii": "filters.pii:PiiFilter",
+    "optout": "filters.optout:OptoutFilter",
 }
 ENTRY_POINTS = "corpusmill.filters"
 DATATROVE = "datatrove."

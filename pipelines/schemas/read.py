@@ -14,7 +14,7 @@ from filters.reading import ReadFilter
 from pipelines.schemas import columns, documents, messages
 from pipelines.schemas.arrays import Text, compact, is_string
 from pipelines.schemas.layout import Layout, Leaf
-from pipelines.schemas.recognise import Columns
+from pipelines.schemas.recognise import PERSONAL_FACTS, Columns
 from pipelines.schemas.utf8 import valid_columns
 
 _SHORT_ID = re.compile(r"[A-Za-z0-9_.:/\-]{1,128}")
@@ -67,11 +67,11 @@ def read(
     return Read(Batch(rows, ids, laid, segments, facts, batch.unreadable), tuple(layout.leaves), tuple(layout.texts))
 
 
-_FACTS = ("license", "generator", "language", "finish_reason", "train_turns")
+_FACTS = ("id", "license", "generator", "language", "finish_reason", "train_turns", *PERSONAL_FACTS)
 
 
 def _text_columns(schema: Columns) -> set[str]:
-    told = {c for name, c in schema.mapping.items() if name not in ("id", *_FACTS)}
+    told = {c for name, c in schema.mapping.items() if name not in _FACTS}
     return told | set(schema.metadata)
 
 

@@ -26,6 +26,8 @@ STANDARD = {
     "language": "declared language",
     "finish_reason": "why generation stopped",
     "train_turns": "which turns are trained on, as a list of flags",
+    "url": "address the record was taken from",
+    "user": "who wrote the prompt",
 }
 ROLE_FIELDS = ("role", "from")
 CONTENT_FIELDS = ("content", "value", "text")
@@ -45,8 +47,12 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "language": ("language", "lang"),
     "finish_reason": ("finish_reason", "stop_reason"),
     "train_turns": ("train_turns", "train_mask", "loss_mask"),
+    "url": ("url", "source_url", "uri", "link", "webpage_url"),
+    "user": ("user_id", "user", "username", "author", "author_id"),
 }
 _FACTS = ("id", "license", "generator", "language", "finish_reason", "train_turns")
+PERSONAL_FACTS = ("url", "user")
+"""Facts that can name a person: they are scanned as text too."""
 _OPAQUE = frozenset({"source", "category", "version", "split", "dataset", "used_in_training", "set", "domain", "task"})
 """Columns that describe the record's place in a collection, not a person's words: not scanned as text."""
 
@@ -67,10 +73,10 @@ def recognise(schema: pa.Schema, given: Mapping[str, str] | None = None) -> Colu
     mapping = _given(schema, given) if given else _guess(schema)
     if not ({"messages", "response", "text"} & mapping.keys() or "prompt" in mapping):
         raise ShardError(unknown_schema(schema))
-    for name in _FACTS:
+    for name in (*_FACTS, *PERSONAL_FACTS):
         if name not in mapping and (column := _first(schema, _NAMES[name], _any)):
             mapping[name] = column
-    used = set(mapping.values()) | _OPAQUE
+    used = {column for name, column in mapping.items() if name not in PERSONAL_FACTS} | _OPAQUE
     metadata = tuple(f.name for f in schema if f.name not in used and holds_text(f.type))
     return Columns(_name(schema, mapping), mapping, metadata)
 
