@@ -129,6 +129,9 @@ class Filter(ABC):
     """Options that go into the scores; all others only turn scores into verdicts, and ``decide`` can do that again from
     annotations. None: scores alone do not make this filter's verdicts."""
 
+    withholds: ClassVar[bool] = False
+    """Whether nothing of a record that it rejects may be kept, not even in rejected/."""
+
     def __init__(self, options: Any = None) -> None:
         self.options = self.Options() if options is None else options
 

@@ -42,12 +42,13 @@ Match = Callable[[Batch], np.ndarray]
 
 @dataclass(frozen=True)
 class List:
-    """Whom to forget: where that stands. name and sha256 of the file; source: on whose word."""
+    """Whom to forget: where that stands. name and sha256 of the file; source, asked: on whose word and when, if told."""
 
     name: str
     kind: str
     sha256: str
     source: str = ""
+    asked: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,7 @@ def forget(out: Path, match: Match, asked: List, *, do: bool = True) -> Forgotte
             body = manifest.recounted(told, standing, {**receipts, **changed})
             entry = {"date": time.strftime("%Y-%m-%d", time.gmtime()), "list": asked.name, "kind": asked.kind,
                      "sha256": asked.sha256, "records": done.records, "kept": kept, "rejected": rejected}  # fmt: skip
-            if asked.source:
-                entry["source"] = asked.source
+            entry |= {name: value for name in ("source", "asked") if (value := getattr(asked, name))}
             body["forgotten"] = [*told.get("forgotten", []), entry]
             sync_folder(folder)
             ledger.save(JOURNAL, {"units": sorted(changed), "manifest": body})
@@ -283,9 +283,9 @@ def _minus(counts: Mapping[str, int], less: Mapping[str, int]) -> dict[str, int]
     return {key: n - less.get(key, 0) for key, n in counts.items() if n > less.get(key, 0)}
 
 
-def lists_of(paths: Sequence[Path], kind: str, source: str) -> list[List]:
-    """The lists as the trail names them. Raises UsageError for one that cannot be read."""
+def list_of(path: Path, kind: str, source: str = "", asked: str = "") -> List:
+    """A list as the trail names it. Raises UsageError when it cannot be read."""
     try:
-        return [List(path.name, kind, sha256_of(path), source) for path in paths]
+        return List(path.name, kind, sha256_of(path), source, asked)
     except OSError as error:
         raise UsageError(f"{error.filename} cannot be read: {error.strerror}") from None

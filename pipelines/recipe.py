@@ -188,8 +188,19 @@ def software() -> dict[str, Any]:
     }
 
 
+_NOT_RESOLVED = ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:bool")
+
+
 class _Loader(yaml.SafeLoader):
-    """Safe, and without aliases (a few lines of them can unfold to gigabytes) or keys given twice."""
+    """Safe, and without aliases (a few lines of them can unfold to gigabytes) or keys given twice.
+
+    Of YAML's own types, dates stay text, and only ``true`` and ``false`` are booleans, as in YAML 1.2: ``no`` is Norwegian.
+    """
+
+    yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in resolvers if tag not in _NOT_RESOLVED]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.events.AliasEvent):
@@ -201,6 +212,11 @@ class _Loader(yaml.SafeLoader):
         for twice in {k for k in keys if isinstance(k, str) and keys.count(k) > 1}:
             raise yaml.YAMLError(f"the key {twice!r} is given twice")
         return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
 
 
 def _read(source: str) -> str:

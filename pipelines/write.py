@@ -35,7 +35,8 @@ class UnitWriter:
     ) -> None:
         self.unit, self.stages, self.output, self.folder = unit, stages, output, folder
         self.counts = Counts(stages)
-        self.rejected_schema = _rejected_schema(schema)
+        self.withholding = [name for name, stage in stages.items() if stage.withholds]
+        self.rejected_schema = _rejected_schema(schema, nullable=bool(self.withholding))
         schemas = (schema, self.rejected_schema, annotate.schema(stages))
         self.files = {k: _File(folder / f"{k}.parquet", s, output) for k, s in zip(KINDS, schemas, strict=True)}
         self.row = unit.part.first_row
@@ -51,6 +52,10 @@ class UnitWriter:
         columns = {name: annotate.column(self.stages[name], batch, j) for name, j in judgements.items()}
         verdict = _verdict(columns, first)
         if rejected.any():
+            withheld = np.zeros(len(batch), bool)
+            for name in self.withholding:
+                withheld |= ~judgements[name].keep
+            rows = _without_values(rows, withheld) if withheld.any() else rows
             self.files["rejected"].add(self._rejected(rows, rejected, verdict, columns))
         fixed = [
             batch.ids,
@@ -222,10 +227,18 @@ def rejected_columns(schema: pa.Schema) -> list[str]:
     return [n if n not in schema.names else f"corpusmill_{n}" for n in ("rejected_by", "reason", "reasons")]
 
 
-def _rejected_schema(schema: pa.Schema) -> pa.Schema:
+def _without_values(rows: pa.RecordBatch, withheld: np.ndarray) -> pa.RecordBatch:
+    """Null in every column of the records whose filter lets nothing of them be kept."""
+    index = pa.array(np.arange(len(withheld)), mask=withheld)
+    schema = pa.schema([field.with_nullable(True) for field in rows.schema])
+    return pa.RecordBatch.from_arrays([column.take(index) for column in rows.columns], schema=schema)
+
+
+def _rejected_schema(schema: pa.Schema, *, nullable: bool) -> pa.Schema:
     by, reason, reasons = rejected_columns(schema)
     added = [pa.field(by, pa.string()), pa.field(reason, pa.string()), pa.field(reasons, pa.list_(pa.string()))]
-    return pa.schema([*schema, *added], metadata=_without_features(schema.metadata))
+    fields = [field.with_nullable(True) for field in schema] if nullable else schema
+    return pa.schema([*fields, *added], metadata=_without_features(schema.metadata))
 
 
 def _without_features(metadata: dict[bytes, bytes] | None) -> dict[bytes, bytes] | None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 
 from filters.batch import METADATA, RECORD_TURN, Batch
 from filters.contract import EVIDENCE_LIMIT, KEPT, ConfigError, Evidence, Filter, Judgement, Options
@@ -42,6 +43,8 @@ class OptoutFilter(Filter):
         "opted_out_url": "The record's address is on a list, or lies below a page that is.",
         "opted_out_domain": "The record's address is in a domain on a list.",
     }
+    scores = {"matches": pa.int32()}
+    withholds = True
     Options = OptoutOptions
     options: OptoutOptions
 
@@ -64,10 +67,10 @@ class OptoutFilter(Filter):
         return ("listed addresses inside texts (in_text is off)",) if by_address and not options.in_text else ()
 
     def judge(self, batch: Batch) -> Judgement:
-        """Evidence: rule ``LIST:ENTRY``, at the text that matched or at the record's metadata."""
+        """Evidence: rule ``LIST:ENTRY``, at the text that matched or at the record's metadata. scores: places that matched."""
         reason = np.full(len(batch), KEPT, np.int16)
         evidence = Evidence()
-        shown = np.zeros(len(batch), np.int64)
+        shown = np.zeros(len(batch), np.int32)
         for hit in self._matcher.hits(batch):
             given = self.options.lists[hit.list]
             code = self.reason_index(f"opted_out_{given.kind}")
@@ -80,7 +83,7 @@ class OptoutFilter(Filter):
                 evidence.add_span(batch, hit.segment, hit.start, hit.end, rule)
             else:
                 evidence.add_turn(hit.record, RECORD_TURN, METADATA, rule)
-        return Judgement(reason, {}, evidence)
+        return Judgement(reason, {"matches": shown}, evidence)
 
 
 def _digest(given: OptoutList) -> str:

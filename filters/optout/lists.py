@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import io
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -155,7 +156,7 @@ def _jsonl(given: OptoutList) -> pa.Array:
     """One entry a line: a string, or an object that has it under a key."""
     values: list[str] = []
     column = given.column
-    with Path(given.path).open("rb") as handle:
+    with io.BufferedReader(pa.input_stream(given.path, compression="detect")) as handle:
         for number, line in enumerate(handle, 1):
             try:
                 told = orjson.loads(line) if line.strip() else ""

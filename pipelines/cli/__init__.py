@@ -88,6 +88,8 @@ def _parser() -> argparse.ArgumentParser:
 
     _review_arguments(commands)
 
+    _forget_arguments(commands)
+
     p = _command(commands, "verify", "the manifest against the files", "corpusmill verify curated/", _verify)
     p.add_argument("out", metavar="OUT", type=Path)
 
@@ -146,6 +148,21 @@ def _review_arguments(commands) -> None:  # type: ignore[no-untyped-def]
     p.add_argument("files", metavar="FILE", type=Path, nargs="+", help="Label Studio's export, as JSON or JSON-MIN")
     p.add_argument("--allow", metavar="FILE", type=Path, help="allow-list to add refuted values to, as hashes")
     p.add_argument("--filter", default="pii", metavar="NAME", help="whose findings (default: pii)")
+
+
+def _forget_arguments(commands) -> None:  # type: ignore[no-untyped-def]
+    p = _command(
+        commands, "forget", "take a list's records out of published datasets; the trail of it stays",
+        "corpusmill forget curated/ --match gone.txt --kind id --source 'letter of 2026-03-02'", _forget,
+    )  # fmt: skip
+    p.add_argument("out", metavar="OUT", type=Path, nargs="+")
+    p.add_argument("--match", metavar="LIST", type=Path, required=True, help="text, CSV, JSONL or Parquet")
+    p.add_argument("--kind", choices=["id", "user", "url", "domain", "content"], required=True, help="what it lists")
+    p.add_argument("--column", metavar="NAME", default="", help="the column that holds the entries, if not recognised")
+    p.add_argument("--source", metavar="TEXT", default="", help="on whose word, for the trail")
+    p.add_argument("--date", metavar="YYYY-MM-DD", default="", help="when it was asked, for the trail")
+    p.add_argument("--in-text", action="store_true", help="look for listed addresses inside texts too")
+    p.add_argument("--dry-run", action="store_true", help="only count")
 
 
 def _recipe_arguments(parser: argparse.ArgumentParser) -> None:
@@ -228,6 +245,13 @@ def _review_import(args: argparse.Namespace) -> int:
     from pipelines.review.review import import_
 
     print(imported(import_(args.out, args.files, filter_=args.filter, allow=args.allow), args.allow))
+    return 0
+
+
+def _forget(args: argparse.Namespace) -> int:
+    from pipelines.cli.forgotten import run
+
+    print(run(args))
     return 0
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -155,13 +156,19 @@ def test_what_the_record_said_of_its_author_comes_first_when_several_lists_match
     assert judgement.evidence.rule == ["a.txt:1", "b.txt:1"]
 
 
-@pytest.mark.parametrize("form", ["txt", "crlf", "gz", "csv", "tsv", "jsonl", "objects", "parquet", "dictionary"])
+@pytest.mark.parametrize(
+    "form", ["txt", "crlf", "gz", "csv", "tsv", "jsonl", "zst", "objects", "parquet", "dictionary"]
+)
 def test_every_form_of_list(tmp_path: Path, form: str) -> None:
     names = ["ann", "käte", 'o"neil, jr']
     table = pa.table({"note": ["x", None, "y"], "user": names})
-    path = tmp_path / {"crlf": "l.txt", "gz": "l.txt.gz", "objects": "l.jsonl", "dictionary": "l.parquet"}.get(
-        form, f"l.{form}"
-    )
+    path = tmp_path / {
+        "crlf": "l.txt",
+        "gz": "l.txt.gz",
+        "objects": "l.jsonl",
+        "zst": "l.jsonl.zst",
+        "dictionary": "l.parquet",
+    }.get(form, f"l.{form}")
     text = "\n".join(names) + "\n"
     quoted = ['"' + n.replace('"', '""') + '"' for n in names]
     data = {
@@ -171,6 +178,7 @@ def test_every_form_of_list(tmp_path: Path, form: str) -> None:
         "jsonl": b'"ann"\n\n"k\\u00e4te"\n"o\\"neil, jr"\n',
         "objects": b'{"user":"ann"}\n{"user":null}\n{"user":"k\xc3\xa4te","x":1}\n{"user":"o\\"neil, jr"}\n',
     }  # fmt: skip
+    data["zst"] = zstandard.compress(data["jsonl"])
     if form == "parquet":
         pq.write_table(table, path)
     elif form == "dictionary":
@@ -179,7 +187,7 @@ def test_every_form_of_list(tmp_path: Path, form: str) -> None:
         path.write_bytes(data[form])
     plain, numbers = entries(OptoutList(path=str(path), kind="user"))
     assert plain.to_pylist() == names
-    assert list(numbers) == ([1, 3, 4] if form in ("jsonl", "objects") else [1, 2, 3])
+    assert list(numbers) == ([1, 3, 4] if form in ("jsonl", "zst", "objects") else [1, 2, 3])
 
 
 @pytest.mark.parametrize(

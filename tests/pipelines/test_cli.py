@@ -12,6 +12,19 @@ from pipelines import recipe
 from pipelines.errors import UsageError
 
 
+def test_dates_and_norwegian_in_a_recipe_are_text():
+    """YAML 1.1 would read a date object and False."""
+    document = recipe._parse(
+        "name: a\nwhen: 2026-03-01\nlanguages: [no, en, on]\nsure: [true, False, 1, 0.5, null]", "a.yaml"
+    )
+    assert document == {
+        "name": "a",
+        "when": "2026-03-01",
+        "languages": ["no", "en", "on"],
+        "sure": [True, False, 1, 0.5, None],
+    }
+
+
 def test_help_and_plan_import_nothing_heavy(corpusmill, shards):
     """Start-up is kept by what is not imported; seconds depend on the machine."""
     heavy = "presidio_analyzer", "spacy", "numba", "fasttext", "torch", "datasets"

@@ -176,3 +176,43 @@ def test_without_its_finished_units_it_refuses(out, tmp_path):
     with pytest.raises(UsageError, match="no dataset"):
         forget.forget(tmp_path, matching(3), ASKED)
     assert json.loads((out / "manifest.json").read_text("utf-8"))["records"]["read"] == 90
+
+
+def test_the_command_forgets_whom_a_list_names(corpusmill, out, tmp_path):
+    (tmp_path / "gone.csv").write_text("who,record\nann,r3\nbob,r4\ncy,r1000\n", "utf-8")
+    asked = ("forget", out, "--match", tmp_path / "gone.csv", "--kind", "id", "--column", "record")
+    before = contents(out)
+    assert "2 records would go (1 in data/, 1 in rejected/)" in corpusmill(*asked, "--dry-run")
+    assert contents(out) == before
+    said = corpusmill(*asked, "--source", "a letter", "--date", "2026-03-01")
+    assert "2 records are gone" in said and "gone.csv" in said
+    [entry] = manifest(out)["forgotten"]
+    assert (entry["list"], entry["source"], entry["asked"]) == ("gone.csv", "a letter", "2026-03-01")
+    assert verify(out) == []
+    assert "nothing was changed" in corpusmill(*asked)
+    for wrong, why in ((("--column", "x"), "has no column 'x'"), (("--kind", "domain"), "is no domain"),
+                       (("--date", "soon"), "write it as"), (("--match", tmp_path / "no.txt"), "cannot be read")):  # fmt: skip
+        assert why in corpusmill(*asked, *wrong, code=2)
+
+
+def test_a_list_in_the_recipe_keeps_them_out_and_nothing_of_them_is_left(corpusmill, out, tmp_path):
+    """The same list, by name, in the next recipe: nobody comes back, not even to rejected/."""
+    listed = tmp_path / "gone.txt"
+    listed.write_text("r3\nr4\n", "utf-8")
+    corpusmill("forget", out, "--match", listed, "--kind", "id")
+    recipe = tmp_path / "with.yaml"
+    recipe.write_text(RECIPE + f"  - optout: {{lists: [{{path: {listed}, kind: id, date: 2026-03-01}}]}}\n", "utf-8")
+    corpusmill.run(tmp_path / "in", out, recipe=recipe)
+    told = manifest(out)
+    assert told["records"]["read"] == 90
+    assert next(f for f in told["filters"] if f["name"] == "optout")["reasons"] == {
+        "opted_out_id": {"records": 2, "first": 1}
+    }
+    assert told["forgotten"][0]["records"] == 2
+    rejected = pa.concat_tables(pq.read_table(p) for p in sorted((out / "rejected").glob("*.parquet")))
+    texts = [r for r in rejected.to_pylist() if "opted_out_id" in r["reasons"]]
+    assert [(r["id"], r["prompt"], r["response"], r["license"]) for r in texts] == [(None,) * 4] * 2
+    assert {r["reason"] for r in texts} == {"opted_out_id", "language_not_allowed"}
+    left = "".join(str(pq.read_table(p).to_pylist()) for k in ("data", "rejected") for p in (out / k).glob("*.parquet"))
+    assert "Number 3," not in left and "Numer 4," not in left and "Number 5," in left
+    assert verify(out) == []
