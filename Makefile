@@ -27,11 +27,11 @@ demo: $(VENV)/.made  ## curate sample_data and say where the result and the repo
 	@$(BIN)/corpusmill verify $(DEMO)
 
 test: $(VENV)/.made-dev  ## the tests, but for the slow ones
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m pytest -m "not slow" -n auto
 
 test-all: $(VENV)/.made-dev  ## every test, with the heavy packages that some of them need
 	$(BIN)/python -m pip install --quiet --only-binary :all: --group heavy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 lint: $(VENV)/.made-dev  ## formatting and lint
 	$(BIN)/ruff format --check .
