@@ -19,6 +19,7 @@ import presidio_analyzer
 import spacy.lang
 import yaml
 from presidio_analyzer import AnalyzerEngine, EntityRecognizer, PatternRecognizer, RecognizerRegistry
+from presidio_analyzer.context_aware_enhancers import ContextAwareEnhancer
 from presidio_analyzer.nlp_engine import NlpArtifacts, NlpEngine
 
 from filters.contract import ConfigError
@@ -51,7 +52,11 @@ class TokenEngine(NlpEngine):
 
     def artifacts(self, tokens: list[tuple[str, int]], language: str) -> NlpArtifacts:
         words: Any = [t for t, _ in tokens]
-        return NlpArtifacts([], words, [at for _, at in tokens], [w.lower() for w in words], self, language)
+        made = NlpArtifacts([], words, [at for _, at in tokens], [w.lower() for w in words], self, language)
+        # The enhancer asks of every word around a finding whether it is one of them.
+        keywords: Any = frozenset(made.keywords)
+        made.keywords = keywords
+        return made
 
     def process_batch(
         self, texts: Iterable[str], language: str, batch_size: int = 1, n_process: int = 1, **kwargs: Any
@@ -86,10 +91,17 @@ def _stop_words(language: str) -> frozenset[str]:
     return frozenset(runpy.run_path(str(path))["STOP_WORDS"]) if path.is_file() else frozenset()
 
 
-def analyzer(recognizers: Sequence[EntityRecognizer], languages: Sequence[str], nlp: TokenEngine) -> AnalyzerEngine:
-    """An ordinary AnalyzerEngine over these recognizers; nothing is loaded or fetched."""
+def analyzer(
+    recognizers: Sequence[EntityRecognizer],
+    languages: Sequence[str],
+    nlp: NlpEngine,
+    enhancer: ContextAwareEnhancer | None = None,
+) -> AnalyzerEngine:
+    """An ordinary AnalyzerEngine over these recognizers; nothing is loaded or fetched. enhancer: Presidio's own if not given."""
     registry = RecognizerRegistry(list(recognizers), supported_languages=list(languages))
-    return AnalyzerEngine(registry=registry, nlp_engine=nlp, supported_languages=list(languages))
+    return AnalyzerEngine(
+        registry=registry, nlp_engine=nlp, supported_languages=list(languages), context_aware_enhancer=enhancer
+    )
 
 
 def presidio(languages: Sequence[str], entities: set[str] | None, regions: Sequence[str]) -> list[EntityRecognizer]:

@@ -18,6 +18,7 @@ import numpy as np
 from presidio_analyzer import EntityRecognizer, PatternRecognizer, RecognizerResult
 
 from filters.pii.characters import Unfilterable
+from filters.pii.context import ContextEnhancer
 from filters.pii.engine import TOKEN, TokenEngine, analyzer
 from filters.pii.options import DEFAULT_REGIONS
 from filters.pii.phones import PhoneGate
@@ -71,7 +72,7 @@ class Finder:
             by_language[one.language].append(one)
         self._by_language = dict(by_language)
         self._engines = {
-            language: analyzer([one.recognizer for one in mine], [language], self.nlp)
+            language: analyzer([one.recognizer for one in mine], [language], self.nlp, ContextEnhancer())
             for language, mine in self._by_language.items()
         }
         self._database = _compile(list(self._expressions), list(also))

@@ -130,13 +130,19 @@ def _clusters(
             if digits == 0 and plus == 0:
                 # Nothing without a digit or a plus becomes a row, so where such a cluster starts does not matter either.
                 cluster = np.int64(-1)
-                while i < end:
-                    look = skip[data[i]]
-                    if look == CLOSER or (look == STOP and count > first):
-                        break
-                    if look == STOP:
-                        zone = i + 1
-                    i += 1
+                began = i
+                if count == first:
+                    while i < end and skip[data[i]] != CLOSER:
+                        i += 1
+                    # The zone starts behind the last stop. Looked for afterwards, so that the loop above asks one thing a byte.
+                    back = i - 1
+                    while back >= began and skip[data[back]] != STOP:
+                        back -= 1
+                    if back >= began:
+                        zone = back + 1
+                else:
+                    while i < end and skip[data[i]] != CLOSER and skip[data[i]] != STOP:
+                        i += 1
             step, kind = 1, 0
             if i < end:
                 b = np.int64(data[i])

@@ -13,9 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from phonenumbers import PhoneMetadata
 from presidio_analyzer import PatternRecognizer, predefined_recognizers
+from presidio_analyzer.context_aware_enhancers import LemmaContextAwareEnhancer
 
 from filters.pii import engine
 from filters.pii.characters import Unfilterable
+from filters.pii.context import ContextEnhancer
 from filters.pii.finder import Finder, _compile
 from filters.pii.options import DEFAULT_REGIONS
 from filters.pii.phones import SHORTEST_WITH_PLUS
@@ -185,3 +187,20 @@ def test_hyperscan_takes_ascii_word_boundaries_in_byte_mode() -> None:
     ends: list[int] = []
     database.scan("é1 a1".encode(), match_event_handler=lambda _i, _s, end, _f, _c: ends.append(end))
     assert ends == [3]
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 4)), min_size=1, max_size=8), st.integers(0, 40))
+def test_a_findings_token_is_the_one_that_presidio_would_take(gaps_and_lengths, start):
+    """Tokens with gaps between them, as in the windows that are tokenized; also where Presidio refuses."""
+    tokens, indices, at = [], [], 0
+    for gap, length in gaps_and_lengths:
+        tokens.append("x" * length)
+        indices.append(at + gap)
+        at += gap + length
+    found = []
+    for enhancer in (ContextEnhancer, LemmaContextAwareEnhancer):
+        try:
+            found.append(enhancer._find_index_of_match_token("x", start, tokens, indices))
+        except ValueError:
+            found.append(None)
+    assert found[0] == found[1]
