@@ -129,6 +129,10 @@ class Filter(ABC):
     """Options that go into the scores; all others only turn scores into verdicts, and ``decide`` can do that again from
     annotations. None: scores alone do not make this filter's verdicts."""
 
+    tables: ClassVar[Mapping[str, str]] = {}
+    """Tables of the manifest: name -> score whose values are counted over the kept records. Short values from a closed list only:
+    no text. A table named like a fact's (``languages``) replaces it."""
+
     withholds: ClassVar[bool] = False
     """Whether nothing of a record that it rejects may be kept, not even in rejected/."""
 
@@ -156,6 +160,11 @@ class Filter(ABC):
     def not_scanned(cls, options: Any) -> Sequence[str]:
         """What a reader could believe this filter looked for, and it did not: told in the manifest and the report."""
         return ()
+
+    @classmethod
+    def summarise(cls, tables: Mapping[str, Mapping[str, int]], options: Any) -> dict[str, Any]:
+        """What the manifest says beside the counts, made from its tables alone, so that it can be made again."""
+        return {}
 
     def reason_index(self, code: str) -> int:
         return list(self.reasons).index(code)

@@ -18,6 +18,7 @@ BUILT_IN = {
     "narrative": "filters.narrative:NarrativeFilter",
     "pii": "filters.pii:PiiFilter",
     "optout": "filters.optout:OptoutFilter",
+    "licence": "filters.licence:LicenceFilter",
 }
 ENTRY_POINTS = "corpusmill.filters"
 DATATROVE = "datatrove."

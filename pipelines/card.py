@@ -32,11 +32,26 @@ def _page(told: Mapping[str, Any]) -> str:
         "|---|---:|---:|",
         *(f"| {f['name']} | {f['rejected']:,} | {f['rejected_first']:,} |" for f in told["filters"]),
         "",
+        *_licences(told),
         "`data/` holds the kept records, `rejected/` the others with their reasons, `annotations/` a row a record read.",
         "`manifest.json` is the source of truth; `report.html` shows it.",
         "",
     ]
     return "\n".join(lines)
+
+
+def _licences(told: Mapping[str, Any]) -> list[str]:
+    """The kept records' licences, where the recipe asked for them, and what they ask for."""
+    section = told.get("summaries", {}).get("licence")
+    if not section or not section["licences"]:
+        return []
+    rows = [
+        f"| `{e['expression']}`{' (inside texts)' if e['where'] == 'text' else ''} | {e['records']:,} | {', '.join(e['obligations'])} |"
+        for e in section["licences"]
+    ]
+    conflicts = [f"- {' and '.join(f'`{n}`' for n in c['licences'])}: {c['why']}" for c in section["conflicts"]]
+    named = ["Licences that do not go together in one work:", "", *conflicts, ""] if conflicts else []
+    return ["| licence | records | asks for |", "|---|---:|---|", *rows, "", *named]
 
 
 def _configs(told: Mapping[str, Any], plan: Plan) -> list[dict[str, Any]]:

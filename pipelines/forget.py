@@ -28,10 +28,10 @@ from pipelines.errors import OutputError, UsageError
 from pipelines.ledger import Ledger, sync_folder, write_synced
 from pipelines.publish import republish
 from pipelines.recipe import Recipe
-from pipelines.schemas.read import read
+from pipelines.schemas.read import fact_of, read
 from pipelines.schemas.recognise import Columns, recognise
 from pipelines.shards import sha256_of
-from pipelines.write import KINDS, TABLES, value_counts
+from pipelines.write import KINDS, TABLES, score_counts, value_counts
 
 JOURNAL, STAGED = "forgetting.json", "forgetting"
 BATCH_ROWS = 4096
@@ -172,7 +172,8 @@ def _without(
     stay = {"data": ~gone[was_kept], "rejected": ~gone[~was_kept], "annotations": ~gone}
     facts = _facts(unit / "data.parquet", schema, standing, gone[was_kept])
     files = {k: _filtered(unit / f"{k}.parquet", staged / f"{k}.parquet", stay[k], standing) for k in KINDS}
-    new = {**receipt, "files": files, **_less(receipt, notes.filter(pa.array(gone)), facts)}
+    scored = {t: (s.name, score) for s in standing.stages for t, score in s.filter.tables.items()}
+    new = {**receipt, "files": files, **_less(receipt, notes.filter(pa.array(gone)), facts, scored)}
     write_synced(staged / "receipt.json", json.dumps(new, sort_keys=True).encode())
     sync_folder(staged)
     return new, counts
@@ -204,7 +205,7 @@ def _facts(path: Path, schema: pa.Schema, standing: Recipe, gone: np.ndarray) ->
         at += rows.num_rows
         for fact in counts:
             if fact in columns.mapping and mask.any():
-                counts[fact].update(dict(value_counts(rows.column(columns.mapping[fact]), mask)))
+                counts[fact].update(dict(value_counts(fact_of(rows, columns.mapping[fact]), mask)))
     return counts
 
 
@@ -233,8 +234,10 @@ def _told(path: Path, rows: int) -> dict[str, Any]:
     return {"bytes": path.stat().st_size, "rows": rows, "sha256": sha256_of(path)}
 
 
-def _less(receipt: Mapping[str, Any], gone: pa.Table, facts: Mapping[str, Counter[str]]) -> dict[str, Any]:
-    """A receipt's counts without the records that go.
+def _less(
+    receipt: Mapping[str, Any], gone: pa.Table, facts: Mapping[str, Counter[str]], scored: Mapping[str, tuple[str, str]]
+) -> dict[str, Any]:
+    """A receipt's counts without the records that go. scored: tables that count a filter's score -> filter and score.
 
     How often something was replaced in each record is not recorded; what stands in its evidence (at most a hundred places) is taken.
     """
@@ -258,11 +261,11 @@ def _less(receipt: Mapping[str, Any], gone: pa.Table, facts: Mapping[str, Counte
             "edited": max(0, told["edited"] - (len(edited) if told["edits"] else 0)),
             "rules": _without_rules(told["rules"], evidence, places),
         }
-    counts = dict(facts)
-    if "language" in gone.column_names and "language" in receipt["filters"]:
-        spoken = gone["language"].combine_chunks().field("scores").field("language")
-        counts["language"] = Counter(dict(value_counts(spoken, kept)))
-    tables = {table: _minus(receipt["tables"][table], counts[fact]) for table, fact in TABLES.items()}
+    counts = {table: facts[fact] for table, fact in TABLES.items()}
+    for table, (name, score) in scored.items():
+        values = gone[name].combine_chunks().field("scores").field(score)
+        counts[table] = Counter(dict(score_counts(values, kept)))
+    tables = {table: _minus(told, counts[table]) for table, told in receipt["tables"].items()}
     return {"filters": filters, "tables": tables}
 
 

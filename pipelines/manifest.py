@@ -13,11 +13,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from filters.contract import Filter
+from filters.contract import ConfigError, Filter
 from filters.reading import ReadFilter
+from pipelines.errors import UsageError
 from pipelines.recipe import Recipe, software
 from pipelines.units import Plan
-from pipelines.write import fewest
+from pipelines.write import fewest, table_names
 
 VERSION = "corpusmill/manifest/1"
 SCHEMA_FILE = "manifest.schema.json"
@@ -83,6 +84,12 @@ def _counted(
         for kind, told in sorted(r["files"].items())
     ]
     filters = _filters(recipe, done, assets)
+    names = table_names(s.filter for s in recipe.stages)
+    tables = {name: _sum(r["tables"][name] for r in done) for name in names}
+    try:
+        summaries = {s.name: told for s in recipe.stages if (told := s.filter.summarise(tables, s.options))}
+    except ConfigError as error:
+        raise UsageError(str(error)) from None
     return {
         "records": {
             "read": sum(r["files"]["annotations"]["rows"] for r in done),
@@ -93,7 +100,8 @@ def _counted(
         "data_digest": data_digest(outputs),
         "filters": filters,
         "edits": _sum(f["edits"] for f in filters),
-        "tables": {name: _sum(r["tables"][name] for r in done) for name in ("languages", "licenses", "generators")},
+        "tables": tables,
+        **({"summaries": summaries} if summaries else {}),
     }
 
 

@@ -179,8 +179,8 @@ def software() -> dict[str, Any]:
         root = Path(str(files(package)))
         for path in sorted(p for p in root.rglob("*") if p.suffix in (".py", ".yaml", ".json")):
             digest.update(f"{package}/{path.relative_to(root).as_posix()}\0".encode() + path.read_bytes())
-    packages = ("datatrove", "fasttext-predict", "hyperscan", "jsonschema-rs", "numba", "numpy", "phonenumbers",
-                "presidio-analyzer", "pyarrow")  # fmt: skip
+    packages = ("datatrove", "fasttext-predict", "hyperscan", "jsonschema-rs", "license-expression", "numba", "numpy",
+                "phonenumbers", "presidio-analyzer", "pyarrow")  # fmt: skip
     return {
         "corpusmill": version("corpusmill"),
         "code_sha256": digest.hexdigest(),

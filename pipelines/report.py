@@ -31,7 +31,16 @@ def render(told: Mapping[str, Any]) -> str:
     style = files("pipelines").joinpath("report.css").read_text("utf-8")
     name = escape(told["name"])
     body = "\n".join(
-        [_head(told), _funnel(told), *_reasons(told), _edits(told), _review(told), _tables(told), _provenance(told)]
+        [
+            _head(told),
+            _funnel(told),
+            *_reasons(told),
+            _edits(told),
+            _review(told),
+            _licences(told),
+            _tables(told),
+            _provenance(told),
+        ]
     )
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{name}: what was kept, and why</title>'
@@ -155,6 +164,55 @@ def _tables(told: Mapping[str, Any]) -> str:
             rows = [(escape(v), f"{n:,}") for v, n in sorted(counts.items(), key=lambda e: (-e[1], e[0]))[:40]]
             parts.append(f"<section><h3>{escape(name)}</h3>{_table(('value', 'kept records'), rows)}</section>")
     return f"<h2>What is in it</h2><div class='columns'>{''.join(parts)}</div>" if parts else ""
+
+
+def _licences(told: Mapping[str, Any]) -> str:
+    """What the licences of the kept records ask for, and which do not go together."""
+    section = told.get("summaries", {}).get("licence")
+    if not section:
+        return ""
+    rows = [
+        (f"<code>{escape(e['expression'])}</code>", "inside texts" if e["where"] == "text" else "the records'",
+         escape(e["category"]), escape(", ".join(e["obligations"])), f"{e['records']:,}")
+        for e in sorted(section["licences"], key=lambda e: (e["where"], -e["records"], e["expression"]))
+    ]  # fmt: skip
+    todo = [
+        (f"<code>{escape(o['obligation'])}</code>", escape(o["do"]), escape(", ".join(o["licences"])))
+        for o in section["obligations"]
+    ]
+    unclear = f"<p>Of {section['undeclared']:,} records no licence is known.</p>" if section["undeclared"] else ""
+    head = ("licence", "whose", "category", "obligations", "records")
+    return (
+        f"<h2>Licences</h2><p>Policy <code>{escape(section['policy'])}</code>.</p>{unclear}{_table(head, rows)}"
+        + (f"<h3>What they ask for</h3>{_table(('obligation', 'what to do', 'for'), todo)}" if todo else "")
+        + (
+            f"<p>{_whom_to_credit(told)}</p>"
+            if any(o["obligation"] == "attribution" for o in section["obligations"])
+            else ""
+        )
+        + _conflicts(section["conflicts"])
+    )
+
+
+def _whom_to_credit(told: Mapping[str, Any]) -> str:
+    columns = sorted({i["columns"][n] for i in told["inputs"] for n in ("url", "user") if n in i.get("columns", {})})
+    named = ", ".join(f"<code>{escape(c)}</code>" for c in columns)
+    return f"Whom to credit: columns {named}." if named else "No column that is recognised says whom to credit."
+
+
+def _conflicts(conflicts: Sequence[Mapping[str, Any]]) -> str:
+    if not conflicts:
+        return ""
+    rows = [
+        (" and ".join(f"<code>{escape(n)}</code> ({k:,})" for n, k in c["licences"].items()), escape(c["why"]),
+         f"<a href='{escape(c['source'])}'>{escape(c['source'].split('/')[2])}</a>")
+        for c in conflicts
+    ]  # fmt: skip
+    return (
+        "<h3>Licences that do not go together</h3><p>In one work made from parts under both. Whether this dataset is one, or a "
+        "collection of works, is for counsel; keeping them in datasets of their own avoids the question.</p>"
+        + _table(("licences, and records", "why", "says"), rows)
+    )
 
 
 def _provenance(told: Mapping[str, Any]) -> str:

@@ -24,6 +24,8 @@ from pipelines.units import Unit
 
 KINDS = ("data", "rejected", "annotations")
 TABLES = {"languages": "language", "licenses": "license", "generators": "generator"}
+NONE = "(none)"
+"""How a table counts records without a value."""
 _PLAIN = re.compile(r"[\w][\w .+/:()\-]{0,79}")
 
 
@@ -126,7 +128,7 @@ class Counts:
                    "edited": 0, "rules": {}}
             for name in stages
         }  # fmt: skip
-        self.tables: dict[str, Counter[str]] = {name: Counter() for name in TABLES}
+        self.tables: dict[str, Counter[str]] = {name: Counter() for name in table_names(stages.values())}
 
     def add(
         self, read: Read, judgements: Mapping[str, Judgement], rejected: np.ndarray,
@@ -163,15 +165,14 @@ class Counts:
                 told["examples"] = fewest([*told["examples"], f"{shard}:{first_row + record}"])
 
     def _tables(self, read: Read, judgements: Mapping[str, Judgement], kept: np.ndarray) -> None:
-        """Kept records by language (as identified, else as declared), licence and generator."""
-        columns = dict(read.batch.facts)
-        found = judgements.get("language")
-        if found is not None and "language" in found.scores:
-            columns["language"] = pa.array(found.scores["language"], pa.string())
-        for table, fact in TABLES.items():
-            if fact in columns:
-                for value, count in value_counts(columns[fact], kept):
-                    self.tables[table][value] += count
+        """Kept records by what the source says of them, or a filter found."""
+        facts = read.batch.facts
+        counted = {table: value_counts(facts[fact], kept) for table, fact in TABLES.items() if fact in facts}
+        for name, judgement in judgements.items():
+            for table, score in self.stages[name].tables.items():
+                counted[table] = score_counts(pa.array(judgement.scores[score], pa.string()), kept)
+        for table, counts in counted.items():
+            self.tables[table].update(dict(counts))
 
     def told(self) -> dict[str, Any]:
         filters = {
@@ -180,6 +181,11 @@ class Counts:
         }
         tables = {name: dict(sorted(counts.items())) for name, counts in self.tables.items()}
         return {"arrow_bytes": self.bytes_read, "filters": filters, "tables": tables}
+
+
+def table_names(stages: Iterable[type[Filter]]) -> list[str]:
+    """Tables of facts, then those that the filters add."""
+    return list(dict.fromkeys([*TABLES, *(table for stage in stages for table in stage.tables)]))
 
 
 class _File:
@@ -272,8 +278,17 @@ def value_counts(values: pa.Array, kept: np.ndarray) -> list[tuple[str, int]]:
     if pa.types.is_nested(values.type):
         return []
     counts: Counter[str] = Counter()
-    for entry in values.cast(pa.string()).value_counts().to_pylist():
-        value = entry["values"]
-        shown = "(none)" if value is None else value if _PLAIN.fullmatch(value) else "(other)"
-        counts[shown] += entry["counts"]
+    for value, count in _counts(values.cast(pa.string())):
+        counts[NONE if value is None else value if _PLAIN.fullmatch(value) else "(other)"] += count
     return sorted(counts.items())
+
+
+def score_counts(values: pa.Array, kept: np.ndarray) -> list[tuple[str, int]]:
+    """Counts of a filter's own values, which come from a closed list, among kept records."""
+    return sorted((NONE if v is None else v, n) for v, n in _counts(values.filter(pa.array(kept))))
+
+
+def _counts(values: pa.Array) -> list[tuple[str | None, int]]:
+    """Through bytes, since a column of facts need not be valid UTF-8."""
+    told = values.cast(pa.large_binary()).value_counts().to_pylist()
+    return [(None if e["values"] is None else e["values"].decode("utf-8", "replace"), e["counts"]) for e in told]

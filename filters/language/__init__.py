@@ -95,6 +95,7 @@ class LanguageFilter(Filter):
         **{f"{part}_probability": pa.float32() for part in _SCORED},
         **{f"{part}_share": pa.float32() for part in _SCORED},
     }
+    tables = {"languages": "language"}
     Options = LanguageOptions
     options: LanguageOptions
 

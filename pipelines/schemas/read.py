@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from filters import paths
 from filters.batch import Batch
 from filters.reading import ReadFilter
 from pipelines.schemas import columns, documents, messages
@@ -61,13 +62,19 @@ def read(
     laid, segments = layout.finish()
     size = np.bincount(segments.record, weights=segments.length, minlength=rows.num_rows)
     layout.unreadable += [(int(r), "record_too_large") for r in np.flatnonzero(size > max_record_bytes)]
-    facts = {name: rows.column(mapping[name]) for name in mapping if name in _FACTS}
+    facts = {name: fact_of(rows, mapping[name]) for name in mapping if name in _FACTS}
     batch = Batch(rows, pa.nulls(0), laid, segments, facts, tuple(_first_reason(layout.unreadable)))
-    ids = _ids(batch, rows.column(mapping["id"]) if "id" in mapping else None)
+    ids = _ids(batch, facts.get("id"))
     return Read(Batch(rows, ids, laid, segments, facts, batch.unreadable), tuple(layout.leaves), tuple(layout.texts))
 
 
 _FACTS = ("id", "license", "generator", "language", "finish_reason", "train_turns", *PERSONAL_FACTS)
+
+
+def fact_of(rows: pa.RecordBatch, column: str) -> pa.Array:
+    """What a record says of itself, in a column or, as in ``metadata.license``, inside one."""
+    found = paths.at(rows, column)
+    return pa.nulls(len(rows), pa.string()) if found is None else found
 
 
 def _text_columns(schema: Columns) -> set[str]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 import pyarrow as pa
 
+from filters import paths
 from pipelines.errors import ShardError, UsageError
 from pipelines.names import nearest
 from pipelines.schemas.arrays import is_list, is_list_of_struct, is_string
@@ -42,7 +43,20 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "text": ("text", "content", "document", "raw_content"),
     "tools": ("tools", "functions", "available_tools"),
     "id": ("uuid", "id", "record_id", "conversation_id", "uid"),
-    "license": ("license", "licence", "licenses"),
+    "license": (
+        "license",
+        "licence",
+        "licenses",
+        "licences",
+        "license_name",
+        "license_type",
+        "license_id",
+        "metadata.license",
+        "metadata.licence",
+        "meta.license",
+        "max_stars_repo_licenses",
+        "detected_licenses",
+    ),
     "generator": ("generator", "model", "teacher"),
     "language": ("language", "lang"),
     "finish_reason": ("finish_reason", "stop_reason"),
@@ -74,7 +88,7 @@ def recognise(schema: pa.Schema, given: Mapping[str, str] | None = None) -> Colu
     if not ({"messages", "response", "text"} & mapping.keys() or "prompt" in mapping):
         raise ShardError(unknown_schema(schema))
     for name in (*_FACTS, *PERSONAL_FACTS):
-        if name not in mapping and (column := _first(schema, _NAMES[name], _any)):
+        if name not in mapping and (column := next((n for n in _NAMES[name] if paths.inside(schema, n)), None)):
             mapping[name] = column
     used = {column for name, column in mapping.items() if name not in PERSONAL_FACTS} | _OPAQUE
     metadata = tuple(f.name for f in schema if f.name not in used and holds_text(f.type))
@@ -132,7 +146,7 @@ def _given(schema: pa.Schema, given: Mapping[str, str]) -> dict[str, str]:
     for name, column in given.items():
         if name not in STANDARD:
             raise UsageError(f"input.columns: no standard name {name!r}{nearest(name, STANDARD)}")
-        if column not in schema.names:
+        if not (column in schema.names or (name in _FACTS and column.partition(".")[0] in schema.names)):
             raise ShardError(
                 f"no column {column!r}{nearest(column, schema.names)}; there are {', '.join(schema.names)}"
             )
@@ -163,10 +177,6 @@ def _name(schema: pa.Schema, mapping: Mapping[str, str]) -> str:
 
 def _first(schema: pa.Schema, names: Iterable[str], test: Callable[[pa.DataType], bool]) -> str | None:
     return next((n for n in names if n in schema.names and test(schema.field(n).type)), None)
-
-
-def _any(_kind: pa.DataType) -> bool:
-    return True
 
 
 def _is_messages(kind: pa.DataType) -> bool:
