@@ -10,6 +10,8 @@ LATER = "+"
 """The token of "or any later version"."""
 
 _TOKEN = re.compile(r"[^\W\d_]+|\d+(?:\.\d+)*|\+(?!\w)")
+_V = re.compile(r"(?<=[a-z])v(?=\d)")
+"""The v of ``gplv3``."""
 _OR_LATER = re.compile(
     r"[\s,(-]*\bor[\s-]*(?:\(?\s*at your option\s*\)?\s*)?(?:any[\s-]+)?(?:later|newer|above|greater|higher)\b(?:\s+versions?\b)?\)?",
     re.IGNORECASE,
@@ -34,7 +36,7 @@ class Namer:
 
     def key(self, text: str) -> str:
         """``Apache License, Version 2.0``, ``apache_v2`` and ``Apache-2.0`` are all ``apache 2.0``."""
-        tokens = _TOKEN.findall(tidy(text).casefold())
+        tokens = _TOKEN.findall(_V.sub(" ", tidy(text).casefold()))
         return " ".join(_number(t) for t in self._short(self._short(tokens)) if t not in self._noise)
 
     def _short(self, tokens: list[str]) -> list[str]:
