@@ -10,7 +10,7 @@ from typing import Any, Literal
 import orjson
 
 from filters.contract import ConfigError
-from filters.licence.library import PENDING, UNKNOWN, Library
+from filters.licence.library import PENDING, UNKNOWN, Library, aliases_of
 from filters.licence.names import tidy
 
 ListMeans = Literal["and", "or"]
@@ -47,6 +47,8 @@ class Normaliser:
         text = value[:MOST_CHARACTERS].strip().strip("\"'`").strip()
         if len(value) > MOST_CHARACTERS or "\n" in text:
             return self._of_text(text)
+        if "\ufffd" in text:
+            return UNKNOWN  # bytes that are no text
         if listed := _listed(text):
             return self.joined(listed)
         key = self.library.namer.key(text)
@@ -77,6 +79,17 @@ class Normaliser:
             return _sorted(parsed.simplify()).render()
         except (ExpressionError, RecursionError):
             return UNKNOWN
+
+    def check_aliases(self, path: str) -> None:
+        """Raises ConfigError where a user's mapping file names a licence that nobody knows."""
+        for name, value in aliases_of(path).items():
+            if self.canonical([value]) != UNKNOWN and not self._is_known(value):
+                raise ConfigError(
+                    f"licence: {path}: {name!r:.60} means {value!r:.80}, which is no licence; define it under licences"
+                )
+
+    def _is_known(self, expression: str) -> bool:
+        return set(self._licensing.license_keys(expression)) <= self.library.known
 
     def parsed(self, expression: str) -> Any:
         """The tree of a canonical expression."""

@@ -176,6 +176,11 @@ def digest(path: str) -> str:
     return hashlib.sha256(_bytes(Path(path))).hexdigest()
 
 
+def aliases_of(path: str) -> Mapping[str, str]:
+    """What a user's mapping file adds; nothing without one."""
+    return _aliases(Path(path)).aliases if path else {}
+
+
 def _aliases(path: Path) -> AliasFile:
     told: AliasFile = _read(path, AliasFile)
     for pattern in told.urls:

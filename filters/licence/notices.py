@@ -165,7 +165,8 @@ def _expression(line: str) -> str:
 
 def plain(raw: bytes) -> str:
     r"""Lower-case words and their punctuation on one line: comment signs, quotes, line ends and JSON's ``\n`` are spaces."""
-    text = re.sub(rb"\\[nrt]|[\s*#\"'`|<>%\\]+|(?<![:\w])//+|--+|;;+", b" ", raw).decode("utf-8", "replace")
+    spaced = re.sub(rb"\\[nrt]|[\s*#\"'`|<>%\\]+|--+|;;+", b" ", raw)
+    text = re.sub(rb"(?<![:\w])//+", b" ", spaced).decode("utf-8", "replace")
     return " ".join(text.casefold().split())
 
 

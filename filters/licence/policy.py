@@ -60,6 +60,7 @@ class Policy:
     def __init__(self, options: Any) -> None:
         self.library: Library = load(options.aliases)
         self.normaliser = Normaliser(self.library, options.list_means)
+        self.normaliser.check_aliases(options.aliases)
         self.allowed = frozenset(_categories(options, self.library))
         self.declared = checked(self.normaliser, options.declared, "declared") if options.declared else None
         self.allow = self._listed(options.allow, "allow")

@@ -22,7 +22,7 @@ def expressions(column: pa.Array, normaliser: Normaliser) -> pa.Array:
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         return _distinct(column, normaliser.expression)
     if _is_list_of_text(column.type) and not pc.list_flatten(column).null_count:
-        joined = pc.binary_join(column.cast(pa.list_(pa.large_string())), _BETWEEN)
+        joined = pc.binary_join(column.cast(pa.list_(pa.string())), _BETWEEN)
         return _distinct(joined, lambda text: normaliser.joined(text.split(_BETWEEN)))
     return pa.array([_of(value, normaliser) for value in _python(column)], pa.string())
 
