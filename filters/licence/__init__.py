@@ -99,7 +99,7 @@ class LicenceFilter(Filter):
         "licence_code_header": "A text in the record stands under a licence that the policy does not allow.",
     }
     scores = {"licence": pa.string(), "category": pa.string(), "headers": pa.string(), "source": pa.string()}
-    tables = {"licences": "licence", "licence_headers": "headers", "licence_sources": "source"}
+    tables = {"spdx": "licence", "spdx_in_texts": "headers", "licence_sources": "source"}
     Options = LicenceOptions
     measured_with = ("declared", "list_means", "column", "aliases")
     options: LicenceOptions

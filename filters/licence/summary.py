@@ -16,10 +16,10 @@ MOST_CONFLICTS = 100
 
 
 def summarise(tables: Mapping[str, Mapping[str, int]], policy: Policy, name: str) -> dict[str, Any]:
-    """The manifest's section, from the tables ``licences`` and ``licence_headers`` of kept records alone."""
+    """The manifest's section, from the tables ``spdx`` and ``spdx_in_texts`` of kept records alone."""
     library = policy.library
     rows, records = [], Counter[str]()
-    for table, where in (("licences", "record"), ("licence_headers", "text")):
+    for table, where in (("spdx", "record"), ("spdx_in_texts", "text")):
         for expression, count in sorted(tables.get(table, {}).items()):
             if expression == NONE:
                 continue
@@ -29,7 +29,7 @@ def summarise(tables: Mapping[str, Mapping[str, int]], policy: Policy, name: str
                          "category": policy.category(taken), "obligations": _obligations(library, taken)})  # fmt: skip
     return {
         "policy": name,
-        "undeclared": tables.get("licences", {}).get(NONE, 0),
+        "undeclared": tables.get("spdx", {}).get(NONE, 0),
         "licences": rows,
         "obligations": _what_to_do(library, records),
         "conflicts": _conflicts(library, records)[:MOST_CONFLICTS],
