@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Literal
 
 import orjson
 
 from filters.contract import ConfigError
+from filters.licence.grammar import MARK, Parser, marks
 from filters.licence.library import PENDING, UNKNOWN, Library, aliases_of
-from filters.licence.names import tidy
 
 ListMeans = Literal["and", "or"]
 
@@ -19,13 +19,10 @@ MOST_CHARACTERS = 2000
 """Of a value; a longer one is a licence's text, of which the start is looked at."""
 MOST_LICENCES = 20
 """In one expression; more is unknown. Simplifying one takes time that grows fast with its size."""
-MOST_DEEP = 10
-"""Parentheses in parentheses."""
 
 _URL = re.compile(r"(?:https?://|www\.)[^\s<>\"'`|)\]]+", re.IGNORECASE)
 _BARE_URL = re.compile(r"^[\w-]+(?:\.[\w-]+)+/\S+$")
-_MARK = re.compile(r"\s*([()]|[,;|&/]|\band/or\b|\bAND\b|\bOR\b)\s*", re.IGNORECASE)
-_WITH = re.compile(r"[\s-]+with[\s-]+", re.IGNORECASE)
+_WITH = re.compile(r"[\s-]{1,3}with[\s-]{1,3}", re.IGNORECASE)
 _FILE = re.compile(r"\s*[+,|]\s*file\s+licen[cs]e\s*$", re.IGNORECASE)
 _LIST = re.compile(r"^\s*\[(.*)\]\s*$", re.DOTALL)
 
@@ -120,7 +117,7 @@ class Normaliser:
     def _with(self, text: str) -> str | None:
         """``LICENCE with EXCEPTION``. An exception not known is left out: it only allows more than the licence does."""
         base, *rest = _WITH.split(text, maxsplit=1)
-        if not rest or _MARK.search(rest[0]):
+        if not rest or MARK.search(rest[0]):
             return None
         licence = self._whole(base)
         if licence is None or " " in licence:
@@ -134,10 +131,10 @@ class Normaliser:
         return licence if "exception" in key else None
 
     def _compound(self, text: str) -> str | None:
-        marks = list(_marks(text))
-        if len(marks) < 2 or len(marks) > 6 * MOST_LICENCES:
+        found = list(marks(text))
+        if len(found) < 2 or len(found) > 6 * MOST_LICENCES:
             return None
-        made = _Parser(marks, self._joint, self._atom).parsed()
+        made = Parser(found, self._joint, self._atom).parsed()
         return None if made is None else self.canonical([made])
 
     def _atom(self, text: str) -> str | None:
@@ -178,7 +175,7 @@ def _listed(text: str) -> list[str]:
     try:
         told = orjson.loads(text)
     except orjson.JSONDecodeError:
-        told = [part.strip().strip("\"'") for part in found[1].split(",")]
+        told = [part.strip(" []\"'") for part in found[1].split(",")]
     return [v for v in told if isinstance(v, str)]
 
 
@@ -187,69 +184,6 @@ def _sorted(node: Any) -> Any:
     if not node.args:
         return node
     return type(node)(*sorted((_sorted(a) for a in node.args), key=lambda a: a.render()))
-
-
-def _marks(text: str) -> Iterator[str]:
-    """Names, and between them ``(``, ``)``, ``AND``, ``OR`` and ``,`` for everything that only lists."""
-    at = 0
-    text = tidy(text)
-    for found in _MARK.finditer(text):
-        if found.group(1) == "/" and "://" in text[found.start() : found.end() + 2]:
-            continue
-        if name := text[at : found.start()].strip():
-            yield name
-        mark = found.group(1).upper()
-        yield {"&": "AND", ";": ",", "|": ",", "/": ",", "AND/OR": ","}.get(mark, mark)
-        at = found.end()
-    if name := text[at:].strip():
-        yield name
-
-
-class _Parser:
-    """Commas bind least, then OR, then AND, as in SPDX and in Debian's copyright files. None wherever it is no expression."""
-
-    def __init__(self, marks: list[str], joint: str, atom: Any) -> None:
-        self.marks, self.joint, self.atom, self.at = marks, joint, atom, 0
-
-    def parsed(self) -> str | None:
-        made = self._listed(0)
-        return made if self.at == len(self.marks) else None
-
-    def _peek(self) -> str:
-        return self.marks[self.at] if self.at < len(self.marks) else ""
-
-    def _listed(self, depth: int) -> str | None:
-        made = self._level("OR", depth)
-        while made is not None and self._peek() == ",":
-            self.at += 1
-            joint = self.joint
-            if self._peek() in ("AND", "OR"):
-                joint = self._peek()
-                self.at += 1
-            other = self._level("OR", depth)
-            made = None if other is None else f"({made}) {joint} ({other})"
-        return made
-
-    def _level(self, operator: str, depth: int) -> str | None:
-        below = self._one if operator == "AND" else self._both
-        parts = [below(depth)]
-        while parts[-1] is not None and self._peek() == operator:
-            self.at += 1
-            parts.append(below(depth))
-        return None if None in parts else f" {operator} ".join(f"({p})" for p in parts)
-
-    def _both(self, depth: int) -> str | None:
-        return self._level("AND", depth)
-
-    def _one(self, depth: int) -> str | None:
-        mark = self._peek()
-        self.at += 1
-        if mark == "(" and depth < MOST_DEEP:
-            made = self._listed(depth + 1)
-            closed = self._peek() == ")"
-            self.at += 1
-            return made if closed else None
-        return None if not mark or mark in ("AND", "OR", ",", "(", ")") else self.atom(mark)
 
 
 def checked(normaliser: Normaliser, value: str, option: str) -> str:

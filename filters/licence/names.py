@@ -13,9 +13,11 @@ _TOKEN = re.compile(r"[^\W\d_]+|\d+(?:\.\d+)*|\+(?!\w)")
 _V = re.compile(r"(?<=[a-z])v(?=\d)")
 """The v of ``gplv3``."""
 _OR_LATER = re.compile(
-    r"[\s,(-]*\bor[\s-]*(?:\(?\s*at your option\s*\)?\s*)?(?:any[\s-]+)?(?:later|newer|above|greater|higher)\b(?:\s+versions?\b)?\)?",
+    r"[\s,(-]{0,3}\bor[\s-]{1,3}(?:\(?\s?at your option\s?\)?\s?)?(?:any[\s-]{1,3})?"
+    r"(?:later|newer|above|greater|higher)\b(?:\sversions?\b)?\)?",
     re.IGNORECASE,
 )
+"""Gaps are bounded: a run of them in a hostile value must not take time that grows with its square."""
 _AT_LEAST = re.compile(r"\(?\s*(?:>=|≥)\s*v?(\d[\d.]*)\s*\)?")
 
 
