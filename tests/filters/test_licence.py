@@ -47,7 +47,8 @@ def test_spellings(wanted: str) -> None:
 def test_what_only_looks_like_a_licence_is_unknown() -> None:
     for value in (
         "LicenseRef-Acme", "mit and something else", "MIT AND", "AND MIT", "Apache 9.0", "MITT", "CC BY 7.5", "ask me",
-        "GPL-3.0-or-later WITH commons clause", "\0", "é", "許可", "MIT " * 3000, "[" * 1000 + "x" + "]" * 900, "( " * 900, "with " * 390, "or " * 600, "MIT OR " * 300 + "MIT",
+        "GPL-3.0-or-later WITH commons clause", "\0", "é", "許可", "MIT " * 3000,
+        "[" * 1000 + "x" + "]" * 900, "( " * 900, "with " * 390, "or " * 600, "MIT OR " * 300 + "MIT",
         "https://example.org/mit", "DocumentRef-x:LicenseRef-y", "'; DROP TABLE licences; --",
     ):  # fmt: skip
         assert AND.expression(value) in (UNKNOWN, None), value[:40]
