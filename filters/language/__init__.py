@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
@@ -11,22 +11,18 @@ import pyarrow as pa
 
 from filters.batch import Batch
 from filters.contract import KEPT, Evidence, Filter, Judgement, Options
-from filters.language.guess import Guess, Verdict, best, by_script
-from filters.language.model import UNDETERMINED, Model, digest, family, locate
-
-if TYPE_CHECKING:
-    from filters.language.prose import Windows
-    from filters.language.survey import Survey
+from filters.language.decide import SCORED, decide, split
+from filters.language.model import Model, digest, locate
 
 Part = Literal["prompt", "reasoning", "answer"]
-_SCORED = ("prompt", "reasoning", "answer")
-_PROMPT, _REASONING, _ANSWER, _OTHER = range(4)
-_FALL_BACK = (_ANSWER, _REASONING, _PROMPT, _OTHER)
 
 
 class LanguageOptions(Options, frozen=True, kw_only=True):
     allow: Annotated[
-        tuple[str, ...], msgspec.Meta(description="Languages to keep, as the model's codes (ISO 639); empty keeps all.")
+        tuple[str, ...],
+        msgspec.Meta(
+            description="Languages to keep, as the model's codes (ISO 639); `zh-Hant` or `sr-Cyrl` asks for the script, too. Empty keeps all."
+        ),
     ] = ()
     parts: Annotated[
         tuple[Part, ...],
@@ -41,9 +37,24 @@ class LanguageOptions(Options, frozen=True, kw_only=True):
     min_share: Annotated[
         float,
         msgspec.Meta(
-            description="Least share of the answer that must be in one language; 0 turns the check off.", ge=0, le=1
+            description="Least share of each of `parts` that must be in one language; 0 turns the check off.", ge=0, le=1
         ),
     ] = 0.0
+    max_foreign: Annotated[
+        float,
+        msgspec.Meta(
+            description="Greatest share of the answer's or the reasoning's letters that may be in a script which is neither its "
+            "own, nor Latin or Greek, nor in the prompt; 1 turns the check off.",
+            ge=0,
+            le=1,
+        ),
+    ] = 1.0
+    asked_for: Annotated[
+        Literal["keep", "drop"],
+        msgspec.Meta(
+            description="What `same_as_prompt` and `max_foreign` do with a record whose prompt asks for a translation or names the language."
+        ),
+    ] = "keep"
     undetermined: Annotated[
         Literal["keep", "drop"],
         msgspec.Meta(
@@ -86,24 +97,30 @@ class LanguageFilter(Filter):
     reasons = {
         "language_not_allowed": "A part that must be in one of the allowed languages is in another.",
         "language_mismatch": "The answer is not in the language of the prompt.",
-        "language_mixed": "Too small a share of the answer is in its main language.",
+        "language_switched": "Too much of the answer or the reasoning is in a script that neither its language nor the prompt explains.",
+        "language_mixed": "Too small a share of the answer (or another part asked for) is in its main language.",
         "language_unknown": "There is too little prose, or no guess is certain enough, to tell the language.",
     }
     scores = {
         "language": pa.string(),
-        **{f"{part}_language": pa.string() for part in _SCORED},
-        **{f"{part}_probability": pa.float32() for part in _SCORED},
-        **{f"{part}_share": pa.float32() for part in _SCORED},
+        **{f"{part}_language": pa.string() for part in SCORED},
+        **{f"{part}_probability": pa.float32() for part in SCORED},
+        **{f"{part}_share": pa.float32() for part in SCORED},
+        **{f"{part}_script": pa.string() for part in SCORED},
+        "reasoning_foreign": pa.float32(),
+        "answer_foreign": pa.float32(),
+        "pair": pa.string(),
+        "asked": pa.bool_(),
     }
     tables = {"languages": "language"}
     Options = LanguageOptions
     options: LanguageOptions
+    measured_with = ("parts", "min_letters", "min_probability", "min_margin", "model", "labels")
 
     def __init__(self, options: LanguageOptions | None = None) -> None:
         super().__init__(options)
         self._model = Model(locate(self.options.model), self.options.labels)
-        self._model.check(self.options.allow)
-        self._allowed = {family(code) for code in self.options.allow}
+        self._model.check([split(entry)[0] for entry in self.options.allow])
 
     @classmethod
     def assets(cls, options: Any) -> Mapping[str, str]:
@@ -113,62 +130,20 @@ class LanguageFilter(Filter):
     def judge(self, batch: Batch) -> Judgement:
         """scores: ``language`` decided; the parts' own are null where a record has no such part, ``und`` where unsure."""
         # Imported here: numba takes a second, which `plan` has no use for.
-        from filters.language.survey import Survey
+        from filters.language.measure import measure
+        from filters.language.places import point_at
+        from filters.language.survey import Certainty, Survey
 
-        survey = Survey(batch, self._guess, self.options.min_letters)
-        reason = np.full(len(batch), KEPT, np.int16)
-        language: list[str] = []
+        o = self.options
+        survey = Survey(batch, self._model, Certainty(o.min_letters, o.min_probability, o.min_margin))
+        measured = measure(survey, o.parts)
+        reason = self.decide(measured, o)
         evidence = Evidence()
-        for record in range(len(batch)):
-            parts = survey.of(record)
-            decided = self._deciding(parts)
-            language.append(_language(parts[decided[0]]) if decided else UNDETERMINED)
-            code = self._fault(parts, decided)
-            if code is not None:
-                reason[record] = self.reason_index(code)
-                self._point_at(survey, record, code, parts, decided, evidence)
-        return Judgement(reason, {"language": pa.array(language, pa.string()), **survey.columns()}, evidence)
+        for record in np.flatnonzero(reason != KEPT):
+            point_at(survey, int(record), list(self.reasons)[reason[record]], o, evidence)
+        scores = {name: pa.array(measured[name], kind, from_pandas=True) for name, kind in self.scores.items()}
+        return Judgement(reason, scores, evidence)
 
-    def _guess(self, windows: Windows, i: int) -> Guess:
-        letters = int(windows.letters[i])
-        candidates = by_script(
-            self._model.predict(windows.string(i)), letters, int(windows.han[i]), int(windows.kana[i])
-        )
-        return best(candidates, letters, self.options.min_probability, self.options.min_margin)
-
-    def _deciding(self, parts: list[Verdict | None]) -> list[int]:
-        """The parts that ``allow`` is asked of: those named, as far as their language can be told, or the first fall-back."""
-        named = [_SCORED.index(p) for p in self.options.parts if _language(parts[_SCORED.index(p)]) != UNDETERMINED]
-        return named or [p for p in _FALL_BACK if _language(parts[p]) != UNDETERMINED][:1]
-
-    def _fault(self, parts: list[Verdict | None], decided: list[int]) -> str | None:
-        if self._allowed and any(family(_language(parts[p])) not in self._allowed for p in decided):
-            return "language_not_allowed"
-        prompt, answer = family(_language(parts[_PROMPT])), family(_language(parts[_ANSWER]))
-        if self.options.same_as_prompt and UNDETERMINED not in (prompt, answer) and prompt != answer:
-            return "language_mismatch"
-        share = parts[_ANSWER].share if answer != UNDETERMINED else 1.0  # type: ignore[union-attr]
-        if share < self.options.min_share:
-            return "language_mixed"
-        return "language_unknown" if not decided and self.options.undetermined == "drop" else None
-
-    def _point_at(
-        self,
-        survey: Survey,
-        record: int,
-        code: str,
-        parts: list[Verdict | None],
-        decided: list[int],
-        evidence: Evidence,
-    ) -> None:
-        if code == "language_not_allowed":
-            for part in decided:
-                survey.point_at(record, part, evidence, lambda c: c != UNDETERMINED and c not in self._allowed)
-        elif code in ("language_mismatch", "language_mixed"):
-            main = family(_language(parts[_ANSWER]))
-            wrong = code == "language_mismatch"
-            survey.point_at(record, _ANSWER, evidence, lambda c: c != UNDETERMINED and (c == main) == wrong)
-
-
-def _language(verdict: Verdict | None) -> str:
-    return verdict.language if verdict else UNDETERMINED
+    @classmethod
+    def decide(cls, scores: Mapping[str, Any], options: LanguageOptions) -> np.ndarray:
+        return decide(scores, options, list(cls.reasons).index)

@@ -1,96 +1,112 @@
-"""From windows of prose to the language of a text: script, certainty, and a vote by letters."""
+"""From a model's labels to the language of a window, and from windows to a text's: script, certainty, and a vote by letters.
+
+Everything is arrays: a row a window, or a row a text. Languages are numbers, an index into the model's codes; -1 is ``und``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from filters.language.model import UNDETERMINED, family
+import numpy as np
 
 FULL_LENGTH = 40
 """Letters from which on the certainty asked for is the one configured; shorter text needs more."""
+UND = -1
 
 _IDEOGRAPH_LETTERS = 3
-_HAN_ONLY = ("zh", "yue", "wuu", "cmn", "lzh")
-_BEYOND_DOUBT = 0.8
-"""Above it the rest, at most 0.2, cannot change the winner: a short cut for nearly every window."""
 _KANA_CERTAINTY = 0.95
 """What kana are worth when the model thinks of something else: quotations of kana in other languages exist."""
 
 
 @dataclass(frozen=True)
-class Guess:
-    """language: a code, or ``und``. probability: of the best guess, whether or not it was good enough."""
+class Codes:
+    """What the numbers stand for. family: of each code, the number of the one that stands for all that are not told apart.
+    chinese: codes written in ideographs alone; japanese: the number of ``ja``, -1 where the model has none."""
 
-    language: str
-    probability: float
+    names: tuple[str, ...]
+    family: np.ndarray
+    chinese: np.ndarray
+    japanese: int
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """A whole text. share: of the letters in windows with a certain guess, how many are in ``language`` (0 for und)."""
+class Votes:
+    """Texts. language, probability, and share: of the letters in windows with a certain guess, how many are in it."""
 
-    language: str
-    probability: float
-    share: float
+    language: np.ndarray
+    probability: np.ndarray
+    share: np.ndarray
 
 
-def by_script(candidates: Sequence[tuple[str, float]], letters: int, han: int, kana: int) -> list[tuple[str, float]]:
-    """What Han and kana leave possible: Japanese prose is never without kana, and no other language is written in them.
+def by_script(label: np.ndarray, probability: np.ndarray, windows: np.ndarray, codes: Codes) -> None:
+    """Leave of the labels (in place) what Han and kana leave possible: Japanese prose is never without kana, and no other
+    language is written in them. The model alone takes three Chinese sentences in a hundred for something else.
 
-    The model alone takes three Chinese sentences in a hundred for something else, most often Japanese.
+    label, probability: [n, k], best first. windows: int64[n, 3], letters, han and kana.
     """
+    letters, han, kana = windows.T
     ideographic = han + kana
-    if 2 * _IDEOGRAPH_LETTERS * ideographic < letters:
-        return list(candidates)
-    if kana * 5 >= ideographic:
-        return [("ja", max([_KANA_CERTAINTY, *(p for c, p in candidates if c == "ja")]))]
-    if kana * 50 < ideographic:
-        rest = [(c, p) for c, p in candidates if c in _HAN_ONLY]
-        total = sum(p for _, p in rest)
-        return [(c, p / total) for c, p in rest] if total > 0 else []
-    return list(candidates)
+    mostly = 2 * _IDEOGRAPH_LETTERS * ideographic >= np.maximum(letters, 1)
+    japanese = mostly & (kana * 5 >= ideographic) & (codes.japanese >= 0)
+    believed = np.where(label[japanese] == codes.japanese, probability[japanese], 0).max(axis=1, initial=0)
+    label[japanese], probability[japanese] = -1, 0
+    label[japanese, 0], probability[japanese, 0] = codes.japanese, np.maximum(believed, _KANA_CERTAINTY)
+    chinese = np.flatnonzero(mostly & ~japanese & (kana * 50 < ideographic))
+    possible = np.where(np.isin(label[chinese], codes.chinese), probability[chinese], 0)
+    probability[chinese] = possible / np.maximum(possible.sum(axis=1, keepdims=True), 1e-9)
 
 
-def best(candidates: Sequence[tuple[str, float]], letters: int, min_probability: float, min_margin: float) -> Guess:
-    """The best candidate if it is certain enough for a text of this length. Near languages count as one."""
-    top = candidates[0][1] if candidates else 0.0
-    if letters >= FULL_LENGTH and top > _BEYOND_DOUBT and top >= min_probability and 2 * top - 1 >= min_margin:
-        return Guess(candidates[0][0], top)
-    total: dict[str, float] = {}
-    first: dict[str, str] = {}
-    for code, probability in candidates:
-        name = family(code)
-        total[name] = total.get(name, 0.0) + probability
-        first.setdefault(name, code)
-    if not total:
-        return Guess(UNDETERMINED, 0.0)
-    ranked = sorted(total.items(), key=lambda item: -item[1])
-    name, probability = ranked[0]
-    margin = probability - (ranked[1][1] if len(ranked) > 1 else 0.0)
-    if probability < needed(letters, min_probability) or margin < min_margin:
-        return Guess(UNDETERMINED, min(probability, 1.0))
-    return Guess(first[name], min(probability, 1.0))
+def best(
+    label: np.ndarray, probability: np.ndarray, letters: np.ndarray, min_probability: float, min_margin: float, codes: Codes
+) -> tuple[np.ndarray, np.ndarray]:
+    """The best label of each row if it is certain enough for a text of this length, and how probable it is in any case.
+
+    Near languages count as one: their probabilities are added up.
+    """
+    family = np.where(label >= 0, codes.family[label], -1)
+    same = family[:, :, None] == family[:, None, :]
+    total = (same * probability[:, None, :]).sum(axis=2)
+    rows = np.arange(len(label))
+    top = np.where(family >= 0, total, 0).argmax(axis=1)
+    winner = np.minimum(total[rows, top], 1.0)
+    second = np.where(family != family[rows, top][:, None], total, 0).max(axis=1, initial=0)
+    certain = (winner >= needed(letters, min_probability)) & (winner - second >= min_margin) & (winner > 0)
+    return np.where(certain, label[rows, top], UND), winner
 
 
-def needed(letters: int, min_probability: float) -> float:
+def needed(letters: np.ndarray, min_probability: float) -> np.ndarray:
     """The probability asked of a guess: up to half-way from the configured one to certainty as the text gets shorter."""
-    missing = max(0.0, 1.0 - letters / FULL_LENGTH)
+    missing = np.maximum(0.0, 1.0 - letters / FULL_LENGTH)
     return min_probability + (1.0 - min_probability) * missing * 0.5
 
 
-def vote(guesses: Sequence[tuple[Guess, int]]) -> Verdict:
-    """The language with most letters among the certain guesses; guesses come with their letters."""
-    letters: dict[str, int] = {}
-    weighted: dict[str, float] = {}
-    shown: dict[str, str] = {}
-    for guess, n in guesses:
-        if guess.language != UNDETERMINED:
-            name = family(guess.language)
-            shown.setdefault(name, guess.language)
-            letters[name] = letters.get(name, 0) + n
-            weighted[name] = weighted.get(name, 0.0) + n * guess.probability
-    if not letters:
-        return Verdict(UNDETERMINED, max((g.probability for g, _ in guesses), default=0.0), 0.0)
-    name = max(letters, key=lambda code: letters[code])
-    return Verdict(shown[name], weighted[name] / letters[name], letters[name] / sum(letters.values()))
+def vote(group: np.ndarray, language: np.ndarray, probability: np.ndarray, letters: np.ndarray, groups: int, codes: Codes) -> Votes:
+    """The language with most letters among the certain windows of each group; group is sorted."""
+    out = Votes(np.full(groups, UND), np.zeros(groups), np.zeros(groups))
+    np.maximum.at(out.probability, group, probability)
+    key, first, heard, weighted = tally(group, language, probability, letters, codes)
+    if not len(key):
+        return out
+    of, width = key // len(codes.names), np.zeros(groups)
+    np.add.at(width, of, heard)
+    # By group, most letters last; of equals, the language that came first.
+    order = np.lexsort((-first, heard, of))
+    last = order[np.append(of[order][1:] != of[order][:-1], True)]
+    out.language[of[last]] = language[first[last]]
+    out.probability[of[last]] = weighted[last] / heard[last]
+    out.share[of[last]] = heard[last] / width[of[last]]
+    return out
+
+
+def tally(
+    group: np.ndarray, language: np.ndarray, probability: np.ndarray, letters: np.ndarray, codes: Codes
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """By group and language family: the key (group * number of codes + family), the first window, letters, and letters
+    weighted by probability. Windows whose language is not certain are left out."""
+    certain = np.flatnonzero(language != UND)
+    key, first, inverse = np.unique(
+        group[certain] * len(codes.names) + codes.family[language[certain]], return_index=True, return_inverse=True
+    )
+    heard = np.bincount(inverse, weights=letters[certain], minlength=len(key))
+    weighted = np.bincount(inverse, weights=letters[certain] * probability[certain], minlength=len(key))
+    return key, certain[first], heard, weighted

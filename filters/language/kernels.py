@@ -10,8 +10,6 @@ from numba import njit
 
 WINDOW = 80
 """Letters of prose in one window. Longer ones cost time in proportion and settle nothing more (docs: accuracy by length)."""
-SHORT = 40
-"""A window with fewer letters grows into the next zone, since a guess on so little is worth little."""
 WINDOW_BYTES = 4 * WINDOW
 """A window ends here too, whatever is in it."""
 PIECE = 256
@@ -20,6 +18,13 @@ MAX_WORD = 30
 """ASCII words longer than this are identifiers, hashes or noise."""
 COLUMNS = 9
 """group, text start, text end, letters, han, kana, segment, first byte, last byte."""
+
+_AT, _TEXT, _LETTERS, _HAN, _KANA, _SEGMENT, _FIRST, _LAST, _CODE_BYTES = range(COLUMNS)
+"""The state of the walk: where the text ends, and of the window being filled where it begins, what is in it, where it stands in the
+source, and how many bytes of code were met."""
+
+LATIN, HAN = 1, 2
+"""Numbers of two scripts in the table that ``collect`` is given (see scripts.py)."""
 
 _NEUTRAL, _WORD, _CODE = 0, 1, 2
 
@@ -311,13 +316,15 @@ def _is_json(data, a, b) -> bool:  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _piece_end(data, a, b) -> tuple[int, bool]:  # type: ignore[no-untyped-def]
-    """Where the line or piece that begins at a ends, and whether a newline is there."""
+def _piece_end(data, a, b, clauses) -> tuple[int, bool]:  # type: ignore[no-untyped-def]
+    """Where the line, piece or (if asked for) clause that begins at a ends, and whether a newline is there."""
     e, stop = a, min(b, a + PIECE)
     while e < stop:
         if data[e] == 10:
             return e, True
         e += 1
+        if clauses and data[e - 1] == 58 and e < b and data[e] == 32:  # ": "
+            return e, False
     far = min(b, e + 64)
     cut = e
     while cut < far and not _is_space(data[cut]):
@@ -330,122 +337,188 @@ def _piece_end(data, a, b) -> tuple[int, bool]:  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def collect(data, start, end, group, size, zones, text, table) -> int:  # type: ignore[no-untyped-def]
-    """Fill text and table (one row a window, see COLUMNS); returns the number of windows."""
-    at = count = i = 0
-    while i < len(start):
-        g = group[i]
-        step = max(size[g] // zones[g], 1)
-        first_row, passed, zone = count, 0, 0
-        w_text, w_letters, w_han, w_kana, w_segment, w_first, w_last = at, 0, 0, 0, -1, 0, 0
-        w_code = 0  # bytes of code met while filling the window
-        full = False
-        while i < len(start) and group[i] == g:
-            a, b = start[i], end[i]
-            if _is_json(data, a, b):
-                passed += b - a
-                i += 1
-                continue
-            fenced = formula = False
-            fresh = True  # at the start of a line
-            k_at, k_letters, k_han, k_kana, k_segment, k_first, k_last = (
-                at,
-                w_letters,
-                w_han,
-                w_kana,
-                w_segment,
-                w_first,
-                w_last,
-            )
-            lines = codes = 0
-            p = a
-            while p < b:
-                q, newline = _piece_end(data, p, b)
-                low, high = p, q
-                while low < high and _is_space(data[low]):
-                    low += 1
-                while high > low and _is_space(data[high - 1]):
-                    high -= 1
-                blank = low == high
-                fence = fresh and high - low >= 3 and (data[low] == 96 or data[low] == 126)
-                fence = fence and data[low] == data[low + 1] and data[low] == data[low + 2]
-                here = min((passed + p - a) // step, zones[g] - 1)
-                # A block ends at a blank line, a fence, or where enough has been seen; then its code, if any, goes.
-                done = blank or fence or here > zone or w_letters >= WINDOW or at - w_text >= WINDOW_BYTES
-                if done and not full:
-                    if codes * 2 >= lines and lines > 1:
-                        w_code += w_letters - k_letters
-                        at, w_letters, w_han, w_kana = k_at, k_letters, k_han, k_kana
-                        w_segment, w_first, w_last = k_segment, k_first, k_last
-                    full = w_letters >= WINDOW or at - w_text >= WINDOW_BYTES
-                    lines = codes = 0
-                    k_at, k_letters, k_han, k_kana = at, w_letters, w_han, w_kana
-                    k_segment, k_first, k_last = w_segment, w_first, w_last
-                if here > zone:
-                    zone = here
-                    if w_code > w_letters:
-                        # Between lines of code stand comments and messages: not what the text is written in.
-                        at = w_text
-                        w_letters, w_han, w_kana, w_segment, w_first, w_last = 0, 0, 0, -1, 0, 0
-                        full = False
-                        k_at, k_letters, k_han, k_kana, k_segment, k_first, k_last = at, 0, 0, 0, -1, 0, 0
-                    elif full or w_letters >= SHORT:
-                        _emit(table, count, g, w_text, at, w_letters, w_han, w_kana, w_segment, w_first, w_last)
-                        count += 1
-                        w_text, w_letters, w_han, w_kana, w_segment, w_first, w_last = at, 0, 0, 0, -1, 0, 0
-                        full = False
-                        k_at, k_letters, k_han, k_kana, k_segment, k_first, k_last = at, 0, 0, 0, -1, 0, 0
-                    w_code = 0
-                if fence:
-                    fenced = not fenced
-                elif blank:
-                    formula = False
-                elif formula:
-                    formula = _find(data, low, high, 36, 36) < 0 and _find(data, low, high, 92, 93) < 0
-                elif not fenced and not full:
-                    at, letters, han, kana, code, formula = _copy_line(data, low, high, text, at)
-                    lines += 1
-                    codes += code
-                    w_code += high - low if code else 0
-                    if letters > 0:
-                        if w_segment < 0:
-                            w_segment, w_first = i, low
-                        # A window may run on into later segments; its place is told in the segment it begins in.
-                        if w_segment == i:
-                            w_last = high
-                        w_letters += letters
-                        w_han += han
-                        w_kana += kana
-                fresh = newline
-                p = q + 1 if newline else max(q, p + 1)
-            if codes * 2 >= lines and lines > 1:
-                w_code += w_letters - k_letters
-                at, w_letters, w_han, w_kana = k_at, k_letters, k_han, k_kana
-                w_segment, w_first, w_last = k_segment, k_first, k_last
-            passed += b - a
-            i += 1
-        if w_code > w_letters:
-            at = w_text
-        elif w_letters > 0:
-            if count > first_row and w_letters < SHORT:
-                table[count - 1, 2] = at
-                table[count - 1, 3] += w_letters
-                table[count - 1, 4] += w_han
-                table[count - 1, 5] += w_kana
-            else:
-                _emit(table, count, g, w_text, at, w_letters, w_han, w_kana, w_segment, w_first, w_last)
-                count += 1
+def _census(data, a, b, script, count) -> None:  # type: ignore[no-untyped-def]
+    """Add the letters of a:b to the counts by script. The first pass over a line is one that the processor does many bytes at a time."""
+    ascii_letters = 0
+    wide = np.uint8(0)
+    for p in range(a, b):
+        ascii_letters += 97 <= (data[p] | 32) <= 122
+        wide |= data[p]
+    count[LATIN] += ascii_letters
+    if wide < 0x80:
+        return
+    p = a
+    while p < b:
+        c = np.int64(data[p])
+        if c < 0xC0:
+            p += 1
+        elif c < 0xE0:
+            count[script[(c & 31) << 6 | data[min(p + 1, b - 1)] & 63]] += 1
+            p += 2
+        elif c < 0xF0:
+            middle = np.int64(data[min(p + 1, b - 1)]) & 63
+            count[script[(c & 15) << 12 | middle << 6 | data[min(p + 2, b - 1)] & 63]] += 1
+            p += 3
+        else:
+            count[HAN] += c == 0xF0 and 0xA0 <= data[min(p + 1, b - 1)] <= 0xB3
+            p += 4
+
+
+@njit(cache=True, nogil=True)
+def _fence(data, low, high) -> bool:  # type: ignore[no-untyped-def]
+    mark = data[low] if high - low >= 3 else 0
+    return (mark == 96 or mark == 126) and data[low + 1] == mark and data[low + 2] == mark
+
+
+@njit(cache=True, nogil=True)
+def _end_block(now, kept, lines, codes) -> None:  # type: ignore[no-untyped-def]
+    """If half of a block's lines are code, none of it is prose: back to how things stood before it."""
+    if codes * 2 >= lines and lines > 1:
+        code = now[_CODE_BYTES] + now[_LETTERS] - kept[_LETTERS]
+        now[:] = kept
+        now[_CODE_BYTES] = code
+    kept[:] = now
+
+
+@njit(cache=True, nogil=True)
+def _empty_window(now, kept) -> None:  # type: ignore[no-untyped-def]
+    at = now[_AT]
+    now[:] = 0
+    now[_AT], now[_TEXT], now[_SEGMENT] = at, at, -1
+    kept[:] = now
+
+
+@njit(cache=True, nogil=True)
+def _is_full(now) -> bool:  # type: ignore[no-untyped-def]
+    return now[_LETTERS] >= WINDOW or now[_AT] - now[_TEXT] >= WINDOW_BYTES
+
+
+@njit(cache=True, nogil=True)
+def _emit(table, row, group, now) -> None:  # type: ignore[no-untyped-def]
+    table[row, 0] = group
+    table[row, 1] = now[_TEXT]
+    table[row, 2] = now[_AT]
+    for k in range(_LETTERS, _CODE_BYTES):
+        table[row, k + 1] = now[k]
+
+
+@njit(cache=True, nogil=True)
+def _next_zone(now, kept, table, count, group, enough) -> int:  # type: ignore[no-untyped-def]
+    """Close the window if there is enough in it; one that is mostly code is given up. Returns the number of windows."""
+    if now[_CODE_BYTES] > now[_LETTERS]:
+        # Between lines of code stand comments and messages: not what the text is written in.
+        now[_AT] = now[_TEXT]
+        _empty_window(now, kept)
+    elif now[_LETTERS] >= enough or _is_full(now):
+        _emit(table, count, group, now)
+        count += 1
+        _empty_window(now, kept)
+    now[_CODE_BYTES] = kept[_CODE_BYTES] = 0
     return count
 
 
 @njit(cache=True, nogil=True)
-def _emit(table, row, group, low, high, letters, han, kana, segment, first, last):  # type: ignore[no-untyped-def]
-    table[row, 0] = group
-    table[row, 1] = low
-    table[row, 2] = high
-    table[row, 3] = letters
-    table[row, 4] = han
-    table[row, 5] = kana
-    table[row, 6] = segment
-    table[row, 7] = first
-    table[row, 8] = last
+def _last_zone(now, table, count, first_row, group, enough) -> int:  # type: ignore[no-untyped-def]
+    """The text ends: what is left is a window, or too little for one and goes with the one before."""
+    if now[_CODE_BYTES] > now[_LETTERS]:
+        now[_AT] = now[_TEXT]
+        return count
+    if now[_LETTERS] == 0:
+        return count
+    if count > first_row and now[_LETTERS] < enough:
+        table[count - 1, 2] = now[_AT]
+        for k in (_LETTERS, _HAN, _KANA):
+            table[count - 1, k + 1] += now[k]
+        return count
+    _emit(table, count, group, now)
+    return count + 1
+
+
+@njit(cache=True, nogil=True)
+def _add_line(data, low, high, text, now, segment) -> tuple[bool, bool]:  # type: ignore[no-untyped-def]
+    """Copy a line's prose into the window; whether the line is code, and whether a display formula opens in it."""
+    now[_AT], letters, han, kana, code, opens = _copy_line(data, low, high, text, now[_AT])
+    now[_CODE_BYTES] += high - low if code else 0
+    if letters > 0:
+        if now[_SEGMENT] < 0:
+            now[_SEGMENT], now[_FIRST] = segment, low
+        # A window may run on into later segments; its place is told in the segment it begins in.
+        if now[_SEGMENT] == segment:
+            now[_LAST] = high
+        now[_LETTERS] += letters
+        now[_HAN] += han
+        now[_KANA] += kana
+    return code, opens
+
+
+@njit(cache=True, nogil=True)
+def _closes_formula(data, low, high) -> bool:  # type: ignore[no-untyped-def]
+    return _find(data, low, high, 36, 36) >= 0 or _find(data, low, high, 92, 93) >= 0  # $$ or \]
+
+
+@njit(cache=True, nogil=True)
+def _segment(data, a, b, i, g, plan, passed, zone, text, table, count, now, kept, script, letters):  # type: ignore[no-untyped-def]
+    """One segment's lines, into windows and the census. Returns the number of windows and the zone it ends in."""
+    step, zones, enough, clauses = plan
+    fenced = formula = False
+    fresh = True  # at the start of a line
+    lines = codes = 0
+    kept[:] = now
+    p = a
+    while p < b:
+        q, newline = _piece_end(data, p, b, clauses)
+        low, high = p, q
+        while low < high and _is_space(data[low]):
+            low += 1
+        while high > low and _is_space(data[high - 1]):
+            high -= 1
+        fence = fresh and _fence(data, low, high)
+        here = min((passed + p - a) // step, zones - 1)
+        # A block ends at a blank line, a fence, or where enough has been seen; then its code, if any, goes.
+        if low == high or fence or here > zone or (lines > 0 and _is_full(now)):
+            _end_block(now, kept, lines, codes)
+            lines = codes = 0
+        if here > zone:
+            zone = here
+            count = _next_zone(now, kept, table, count, g, enough)
+        if fence:
+            fenced = not fenced
+        elif low == high:
+            formula = False
+        elif formula:
+            formula = not _closes_formula(data, low, high)
+        elif not fenced:
+            _census(data, low, high, script, letters)
+            if not _is_full(now):
+                code, formula = _add_line(data, low, high, text, now, i)
+                lines += 1
+                codes += code
+        fresh = newline
+        p = q + 1 if newline else max(q, p + 1)
+    _end_block(now, kept, lines, codes)
+    return count, zone
+
+
+@njit(cache=True, nogil=True)
+def collect(data, start, end, group, plan, script, text, table, letters) -> int:  # type: ignore[no-untyped-def]
+    """Fill text and table (one row a window, see COLUMNS) and add to letters[group, script]; returns the number of windows.
+
+    plan: for each group, bytes a zone, the number of zones, letters that are enough for a window, whether clauses are lines.
+    """
+    now, kept = np.zeros(COLUMNS, np.int64), np.zeros(COLUMNS, np.int64)
+    count = i = 0
+    while i < len(start):
+        g, first_row, passed, zone = group[i], count, 0, 0
+        step, zones, enough, clauses = plan[g, 0], plan[g, 1], plan[g, 2], plan[g, 3]
+        _empty_window(now, kept)
+        while i < len(start) and group[i] == g:
+            a, b = start[i], end[i]
+            if not _is_json(data, a, b):
+                count, zone = _segment(
+                    data, a, b, i, g, (step, zones, enough, clauses), passed, zone, text, table, count, now, kept,
+                    script, letters[g],
+                )  # fmt: skip
+            passed += b - a
+            i += 1
+        count = _last_zone(now, table, count, first_row, g, enough)
+    return count

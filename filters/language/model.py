@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import mmap
 import re
-import struct
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
+
 from filters.contract import ConfigError
+from filters.language import weights
+from filters.language.guess import UND, Codes
 
 UNDETERMINED = "und"
 BEST = 5
 """Labels asked for; enough that near languages and the next guess are among them."""
 
-_MAGIC = struct.pack("<i", 793712314)
-_DICTIONARY_AT = 2 * 4 + 12 * 4 + 8
-_ENTRIES_AT = _DICTIONARY_AT + 3 * 4 + 2 * 8
-
 FAMILIES = (("hr", "sr", "bs", "sh"), ("no", "nb", "nn"), ("id", "ms"), ("zh", "wuu"))
 """Languages so near that no model tells a few sentences of them apart: their probabilities are added up, and a list that
 allows one of them allows all. Traditional and simplified Chinese are ``zh`` to lid.176; what it calls Wu nearly always is too."""
 
+_CHINESE = ("zh", "yue", "wuu", "lzh")
+"""Codes of what is written in ideographs alone."""
 _SCRIPTED = re.compile(r"([a-z]{3})_[A-Z][a-z]{3}(_.*)?")
 _PAIRS = (
     "eng:en fra:fr deu:de ita:it jpn:ja spa:es zho:zh cmn:zh por:pt rus:ru kor:ko arb:ar ara:ar hin:hi ben:bn tha:th "
@@ -78,54 +78,34 @@ class Model:
     """A fastText language model. labels: its label (without ``__label__``) -> the code to report, over the built-in ones."""
 
     def __init__(self, path: Path, labels: Mapping[str, str]) -> None:
-        # Imported here: the extension is loaded only by a worker that identifies languages.
-        import fasttext
-
-        self._code = {name: _code(name.removeprefix("__label__"), labels) for name in labels_of(path)}
-        try:
-            self._model = fasttext.load_model(str(path))
-        except (ValueError, RuntimeError, MemoryError) as error:
-            raise ConfigError(f"language: {path} is not a fastText model: {error}") from None
-        self.codes = frozenset(self._code.values())
+        found, self._network = weights.load(path)
+        each = [_code(name.removeprefix("__label__"), labels) for name in found]
+        names = tuple(dict.fromkeys(each))
+        number = {name: i for i, name in enumerate(names)}
+        # The first of a family that the model has stands for it.
+        head: dict[str, int] = {}
+        families = [head.setdefault(family(name), number[name]) for name in names]
+        self._code = np.array([number[name] for name in each], np.int64)
+        chinese = np.array([number[c] for c in _CHINESE if c in number], np.int64)
+        self.codes = Codes(names, np.array(families), chinese, number.get("ja", UND))
 
     def check(self, codes: Sequence[str]) -> None:
         """Raises ConfigError for a code that the model never reports."""
         for code in codes:
-            if code not in self.codes:
-                close = difflib.get_close_matches(code, self.codes, n=1)
+            if code not in self.codes.names:
+                close = difflib.get_close_matches(code, self.codes.names, n=1)
                 hint = f" (did you mean {close[0]!r}?)" if close else ""
                 raise ConfigError(f"language: allow: the model knows no language {code!r}{hint}")
 
-    def predict(self, text: str) -> list[tuple[str, float]]:
-        """The most probable languages of a text on one line, best first. Not always BEST of them."""
-        # What the module's own ``predict`` does, without its checks for line breaks, of which prose on one line has none.
-        found = self._model.f.predict(text + "\n", BEST, 0.0, "strict")
-        return [(self._code[name], min(float(value), 1.0)) for value, name in found]
+    def predict(self, text: np.ndarray, start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The most probable languages of each text[start:end]: [n, BEST] numbers of codes (-1: no more) and probabilities."""
+        # Imported here: numba takes a second, which `plan` has no use for.
+        from filters.language.predict import predict
 
-
-def labels_of(path: Path) -> list[str]:
-    """Every label of the model, read from its dictionary; the module offers no list of them.
-
-    The file begins with a magic number, a version, twelve int32 and a double of arguments, then the dictionary: counts
-    (entries, words, labels), two int64, and for each entry its name, a NUL, an int64 and a type byte; labels come last.
-    """
-    if path.stat().st_size < _ENTRIES_AT:
-        raise ConfigError(f"language: {path} is not a fastText model")
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        if data[:4] != _MAGIC:
-            raise ConfigError(f"language: {path} is not a fastText model")
-        _size, words, labels = struct.unpack_from("<3i", data, _DICTIONARY_AT)
-        at, names = _ENTRIES_AT, []
-        for number in range(words + labels):
-            end = data.find(b"\0", at)
-            if end < 0:
-                raise ConfigError(f"language: {path} is cut short")
-            if number >= words:
-                names.append(data[at:end].decode("utf-8", "replace"))
-            at = end + 10
-    if not names:
-        raise ConfigError(f"language: {path} is a fastText model without labels")
-    return names
+        label = np.empty((len(start), BEST), np.int32)
+        probability = np.empty((len(start), BEST), np.float32)
+        predict(self._network, text, start, end, len(self._code), label, probability)
+        return np.where(label >= 0, self._code[label], UND), np.minimum(probability, 1.0).astype(np.float64)
 
 
 def _code(label: str, labels: Mapping[str, str]) -> str:

@@ -1,7 +1,7 @@
 """Collecting prose: what is left of a text without code, markup, formulae, URLs, JSON, tables and numbers.
 
 A text is cut into a few zones of equal size and up to a window of prose is taken from the start of each, so that a long
-text costs little and one that changes its language half-way is still seen.
+text costs little and one that changes its language half-way is still seen. Letters are counted by script everywhere.
 """
 
 from __future__ import annotations
@@ -10,19 +10,27 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from filters.language import kernels
+from filters.language import kernels, scripts
 
-ZONE = 300
-"""Bytes of text there should at least be for each window."""
+
+@dataclass(frozen=True)
+class Plan:
+    """How a text is cut. windows: at most so many. zone: bytes of text there should at least be for each. enough: letters
+    below which a window grows into the next zone, since a guess on so little is worth little. clauses: a colon ends a line."""
+
+    windows: int
+    zone: int = 300
+    enough: int = 40
+    clauses: bool = False
 
 
 @dataclass(frozen=True)
 class Windows:
     """Stretches of collected prose; all arrays but ``text`` have one value a window, and windows are sorted by group.
 
-    text[start:end] is UTF-8 on one line, words separated by spaces. letters: an ideograph, kana or Hangul syllable counts
-    as three. han/kana: characters of these scripts. segment, first, last: where in the source it lies (index into the
-    segments given, bytes in their buffer).
+    text[start:end] is UTF-8 on one line, words separated by spaces; the windows of a group follow each other. letters: an
+    ideograph, kana or Hangul syllable counts as three. han/kana: characters of these scripts. segment, first, last: where in
+    the source it lies (index into the segments given, bytes in their buffer).
     """
 
     text: np.ndarray
@@ -39,24 +47,26 @@ class Windows:
     def __len__(self) -> int:
         return len(self.group)
 
-    def string(self, i: int) -> str:
-        return self.text[self.start[i] : self.end[i]].tobytes().decode("utf-8")
 
-
-def collect(data: np.ndarray, start: np.ndarray, end: np.ndarray, group: np.ndarray, most: np.ndarray) -> Windows:
-    """Windows of prose from segments of one buffer.
+def collect(
+    data: np.ndarray, start: np.ndarray, end: np.ndarray, group: np.ndarray, plan: np.ndarray
+) -> tuple[Windows, np.ndarray]:
+    """Windows of prose from segments of one buffer, and int64[groups, scripts]: letters outside fences, formulae and JSON.
 
     group: which text each segment is a part of, sorted; the segments of a group are read as if they stood in a row.
-    most: for each group, the greatest number of windows.
+    plan: for each group, the fields of a Plan.
     """
-    size = np.bincount(group, weights=end - start, minlength=len(most)).astype(np.int64)
-    zones = np.clip(size // ZONE, 1, most).astype(np.int64)
-    # Copying adds at most one space a token, that is, one a separator, a piece of a line, or a segment's end.
-    whole = size + size // 128 + 2 * np.bincount(group, minlength=len(most))
+    most, zone, enough, clauses = plan.T
+    size = np.bincount(group, weights=end - start, minlength=len(plan)).astype(np.int64)
+    zones = np.clip(size // zone, 1, most)
+    # Copying adds at most one space a token, that is, one a separator, a piece of a line, or a segment's end; a clause is a piece.
+    whole = size + size // np.where(clauses > 0, 1, 128) + 2 * np.bincount(group, minlength=len(plan))
     room = int(np.minimum(whole, zones * (kernels.WINDOW_BYTES + 2 * kernels.PIECE)).sum()) + 2 * kernels.PIECE
     text = np.empty(room, np.uint8)
     table = np.zeros((int(zones.sum()), kernels.COLUMNS), np.int64)
+    letters = np.zeros((len(plan), len(scripts.SCRIPTS)), np.int64)
     count = kernels.collect(
-        data, start.astype(np.int64), end.astype(np.int64), group.astype(np.int64), size, zones, text, table
-    )
-    return Windows(text, *np.ascontiguousarray(table[:count].T))
+        data, start.astype(np.int64), end.astype(np.int64), group.astype(np.int64),
+        np.column_stack([np.maximum(size // zones, 1), zones, enough, clauses]), scripts.table(), text, table, letters,
+    )  # fmt: skip
+    return Windows(text, *np.ascontiguousarray(table[:count].T)), letters

@@ -2,99 +2,142 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 
 from filters.batch import ASSISTANT, CONTENT, OTHER, REASONING, SYSTEM, USER, Batch, Segments
-from filters.contract import EVIDENCE_LIMIT, Evidence
-from filters.language.guess import Guess, Verdict, vote
-from filters.language.model import UNDETERMINED, family
-from filters.language.prose import Windows, collect
+from filters.language import scripts
+from filters.language.guess import UND, Votes, best, by_script, vote
+from filters.language.model import Model
+from filters.language.prose import Plan, Windows, collect
 
 PARTS = ("prompt", "reasoning", "answer", "other")
 PROMPT, REASONING_PART, ANSWER, REST = range(len(PARTS))
-MOST_WINDOWS = np.array([1, 2, 4, 1], np.int64)
-"""Windows of each part at most: the answer is looked at closest, since it is what a model learns to write."""
+PLANS = (Plan(4, 80, 20, True), Plan(4), Plan(6), Plan(4))
+"""The answer is looked at closest, since it is what a model learns to write. A prompt may hold two languages in a few lines: what
+to do, and the text to do it with."""
 
 
 @dataclass(frozen=True)
-class Place:
-    """A window's guess and its source span, in bytes from the segment's start."""
+class Certainty:
+    """What a guess needs; see LanguageOptions."""
 
-    guess: Guess
-    letters: int
-    segment: int
-    start: int
-    end: int
+    min_letters: int
+    min_probability: float
+    min_margin: float
+
+
+@dataclass(frozen=True)
+class Places:
+    """Windows of a batch, sorted by group: their guess, and their source span in bytes from the segment's start."""
+
+    group: np.ndarray
+    language: np.ndarray
+    probability: np.ndarray
+    letters: np.ndarray
+    segment: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
 
 
 class Survey:
-    """verdicts: group (record * len(PARTS) + part) -> its language; groups without any text are absent."""
+    """A group is a part of a record: record * len(PARTS) + part.
 
-    def __init__(self, batch: Batch, guess: Callable[[Windows, int], Guess], min_letters: int) -> None:
-        self.batch = batch
-        segments = batch.segments
+    present: bool, whether the group has any text. votes: each group's language. letters: int64[groups, scripts].
+    """
+
+    def __init__(self, batch: Batch, model: Model, certainty: Certainty) -> None:
+        self.batch, self.model, self._certainty = batch, model, certainty
+        segments, groups = batch.segments, len(batch) * len(PARTS)
         part = part_of(segments)
         chosen = np.flatnonzero((part >= 0) & (segments.length > 0))
-        groups = segments.record[chosen].astype(np.int64) * len(PARTS) + part[chosen]
-        found: dict[int, list[tuple[Windows, int, np.ndarray]]] = {}
-        self.verdicts: dict[int, Verdict] = {}
-        for number in np.unique(segments.buffer[chosen]):
-            here = segments.buffer[chosen] == number
-            which, group = chosen[here], groups[here]
-            order = np.argsort(group, kind="stable")
-            which, group = which[order], group[order]
-            names, dense = np.unique(group, return_inverse=True)
-            windows = collect(
-                segments.buffers[number], segments.start[which], segments.end[which], dense,
-                MOST_WINDOWS[names % len(PARTS)],
-            )  # fmt: skip
-            for name in names:
-                found.setdefault(int(name), [])
-            for i in range(len(windows)):
-                found[int(names[windows.group[i]])].append((windows, i, which))
-        self._places: dict[int, list[Place]] = {}
-        for name, items in found.items():
-            enough = sum(int(w.letters[i]) for w, i, _ in items) >= min_letters
-            places = [self._place(w, i, which, guess) for w, i, which in items] if enough else []
-            self._places[name] = places
-            self.verdicts[name] = vote([(p.guess, p.letters) for p in places])
+        group = segments.record[chosen].astype(np.int64) * len(PARTS) + part[chosen]
+        self.present = np.bincount(group, minlength=groups) > 0
+        self.letters = np.zeros((groups, len(scripts.SCRIPTS)), np.int64)
+        found = []
+        for buffer in np.unique(segments.buffer[chosen]):
+            here = segments.buffer[chosen] == buffer
+            order = np.argsort(group[here], kind="stable")
+            found.append(self._read(int(buffer), chosen[here][order], group[here][order]))
+        self.places = self._enough(_sorted(found))
+        p = self.places
+        self.votes = vote(p.group, p.language, p.probability, p.letters, groups, model.codes)
+        self._tell_cantonese()
 
-    def _place(self, windows: Windows, i: int, which: np.ndarray, guess: Callable[[Windows, int], Guess]) -> Place:
-        segment = int(which[windows.segment[i]])
-        origin = int(self.batch.segments.start[segment])
-        return Place(
-            guess(windows, i),
-            int(windows.letters[i]),
-            segment,
-            int(windows.first[i]) - origin,
-            int(windows.last[i]) - origin,
+    def _read(self, buffer: int, which: np.ndarray, group: np.ndarray) -> Places:
+        """The segments of one buffer."""
+        segments = self.batch.segments
+        names, dense = np.unique(group, return_inverse=True)
+        plan = np.array([(p.windows, p.zone, p.enough, p.clauses) for p in PLANS], np.int64)[names % len(PARTS)]
+        windows, letters = collect(segments.buffers[buffer], segments.start[which], segments.end[which], dense, plan)
+        self.letters[names] += letters
+        language, probability = self._guess(windows)
+        segment = which[windows.segment]
+        origin = segments.start[segment]
+        return Places(
+            names[windows.group], language, probability, windows.letters, segment, windows.first - origin,
+            windows.last - origin,
+        )  # fmt: skip
+
+    def _guess(self, windows: Windows) -> tuple[np.ndarray, np.ndarray]:
+        """Each window's language; where none of a group's is certain, that of all its windows read as one."""
+        language, probability = self._certain(
+            windows.text, windows.start, windows.end, np.column_stack([windows.letters, windows.han, windows.kana])
         )
+        if not len(windows):
+            return language, probability
+        first = np.flatnonzero(np.diff(windows.group, prepend=-1))
+        count = np.diff(first, append=len(windows))
+        unsure = np.flatnonzero((np.maximum.reduceat(language, first) == UND) & (count > 1))
+        whole = [np.add.reduceat(x, first)[unsure] for x in (windows.letters, windows.han, windows.kana)]
+        joined, chance = self._certain(
+            windows.text, windows.start[first[unsure]], windows.end[first[unsure] + count[unsure] - 1],
+            np.column_stack(whole),
+        )  # fmt: skip
+        rows = np.repeat(first[unsure], count[unsure]) + _ramp(count[unsure])
+        language[rows], probability[rows] = np.repeat(joined, count[unsure]), np.repeat(chance, count[unsure])
+        return language, probability
 
-    def of(self, record: int) -> list[Verdict | None]:
-        """The record's parts in the order of PARTS; None where it has no such text."""
-        return [self.verdicts.get(record * len(PARTS) + p) for p in range(len(PARTS))]
+    def _certain(
+        self, text: np.ndarray, start: np.ndarray, end: np.ndarray, counts: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        label, probability = self.model.predict(text, start, end)
+        by_script(label, probability, counts, self.model.codes)
+        c = self._certainty
+        return best(label, probability, counts[:, 0], c.min_probability, c.min_margin, self.model.codes)
 
-    def point_at(self, record: int, part: int, evidence: Evidence, at_fault: Callable[[str], bool]) -> None:
-        """Evidence for the windows of a part whose language is at fault; the rule is the language."""
-        places = self._places.get(record * len(PARTS) + part, [])
-        for place in places[:EVIDENCE_LIMIT]:
-            if at_fault(family(place.guess.language)):
-                evidence.add_span(self.batch, place.segment, place.start, place.end, place.guess.language)
+    def _enough(self, places: Places) -> Places:
+        """Nothing is guessed of texts with too few letters."""
+        total = np.bincount(places.group, weights=places.letters, minlength=len(self.present))
+        few = total[places.group] < self._certainty.min_letters
+        places.language[few], places.probability[few] = UND, 0.0
+        return places
 
-    def columns(self) -> dict[str, pa.Array]:
-        """Language, probability and share of prompt, reasoning and answer; null where the record has no such part."""
-        out: dict[str, pa.Array] = {}
-        rows = [self.of(record) for record in range(len(self.batch))]
-        for p, name in enumerate(PARTS[:REST]):
-            parts = [row[p] for row in rows]
-            out[f"{name}_language"] = pa.array([v and v.language for v in parts], pa.string())
-            out[f"{name}_probability"] = pa.array([v and v.probability for v in parts], pa.float32())
-            out[f"{name}_share"] = pa.array([v and v.share for v in parts], pa.float32())
-        return out
+    def _tell_cantonese(self) -> None:
+        """The model takes nine Cantonese sentences in ten for Chinese; the characters tell."""
+        names, votes = self.model.codes.names, self.votes
+        if "yue" in names and "zh" in names:
+            chinese = votes.language == names.index("zh")
+            votes.language[chinese & scripts.cantonese(self.letters)] = names.index("yue")
+
+    def part(self, number: int) -> tuple[Votes, np.ndarray]:
+        """The votes on one part of each record, and whether it has that part."""
+        v, every = self.votes, slice(number, None, len(PARTS))
+        return Votes(v.language[every], v.probability[every], v.share[every]), self.present[every]
+
+
+def _ramp(counts: np.ndarray) -> np.ndarray:
+    """0..n-1 for each n of counts, in a row."""
+    return np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+
+
+def _sorted(found: list[Places]) -> Places:
+    if not found:
+        return Places(*(np.empty(0, np.int64) for _ in range(7)))
+    columns = [np.concatenate([getattr(p, name) for p in found]) for name in Places.__dataclass_fields__]
+    order = np.argsort(columns[0], kind="stable")
+    return Places(*(c[order] for c in columns))
 
 
 def part_of(segments: Segments) -> np.ndarray:
@@ -106,7 +149,3 @@ def part_of(segments: Segments) -> np.ndarray:
     part[content & (segments.role == ASSISTANT)] = ANSWER
     part[content & ((segments.role == SYSTEM) | (segments.role == OTHER))] = REST
     return part
-
-
-def is_determined(verdict: Verdict | None) -> bool:
-    return verdict is not None and verdict.language != UNDETERMINED
