@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from filters.language import scripts
+
 FULL_LENGTH = 40
 """Letters from which on the certainty asked for is the one configured; shorter text needs more."""
 UND = -1
 
-_IDEOGRAPH_LETTERS = 3
 _KANA_CERTAINTY = 0.95
 """What kana are worth when the model thinks of something else: quotations of kana in other languages exist."""
 
@@ -21,11 +22,11 @@ _KANA_CERTAINTY = 0.95
 @dataclass(frozen=True)
 class Codes:
     """What the numbers stand for. family: of each code, the number of the one that stands for all that are not told apart.
-    chinese: codes written in ideographs alone; japanese: the number of ``ja``, -1 where the model has none."""
+    written: bool[codes, scripts], the scripts each may be in. japanese: the number of ``ja``, -1 where the model has none."""
 
     names: tuple[str, ...]
     family: np.ndarray
-    chinese: np.ndarray
+    written: np.ndarray
     japanese: int
 
 
@@ -38,22 +39,22 @@ class Votes:
     share: np.ndarray
 
 
-def by_script(label: np.ndarray, probability: np.ndarray, windows: np.ndarray, codes: Codes) -> None:
-    """Leave of the labels (in place) what Han and kana leave possible: Japanese prose is never without kana, and no other
-    language is written in them. The model alone takes three Chinese sentences in a hundred for something else.
+def restrict(label: np.ndarray, probability: np.ndarray, by_script: np.ndarray, codes: Codes) -> None:
+    """Leave of the labels (in place) what the script leaves possible. The model alone takes three Chinese sentences in a hundred
+    for something else, most often Japanese, and scripts it never saw for any language.
 
-    label, probability: [n, k], best first. windows: int64[n, 3], letters, han and kana.
+    label, probability: [n, k], best first. by_script: letters of each text by script.
     """
-    letters, han, kana = windows.T
-    ideographic = han + kana
-    mostly = 2 * _IDEOGRAPH_LETTERS * ideographic >= np.maximum(letters, 1)
-    japanese = mostly & (kana * 5 >= ideographic) & (codes.japanese >= 0)
-    believed = np.where(label[japanese] == codes.japanese, probability[japanese], 0).max(axis=1, initial=0)
-    label[japanese], probability[japanese] = -1, 0
+    script = scripts.number(by_script)
+    possible = (label >= 0) & codes.written[label, script[:, None]]
+    probability *= possible
+    japanese = np.flatnonzero((script == scripts.JAPANESE) & (codes.japanese >= 0))
+    believed = probability[japanese].max(axis=1, initial=0)
+    label[japanese], probability[japanese] = UND, 0
     label[japanese, 0], probability[japanese, 0] = codes.japanese, np.maximum(believed, _KANA_CERTAINTY)
-    chinese = np.flatnonzero(mostly & ~japanese & (kana * 50 < ideographic))
-    possible = np.where(np.isin(label[chinese], codes.chinese), probability[chinese], 0)
-    probability[chinese] = possible / np.maximum(possible.sum(axis=1, keepdims=True), 1e-9)
+    # Ideographs are Chinese: what the model gave to other languages is left out of the reckoning.
+    chinese = np.isin(script, scripts.CHINESE)
+    probability[chinese] /= np.maximum(probability[chinese].sum(axis=1, keepdims=True), 1e-9)
 
 
 def best(

@@ -16,10 +16,12 @@ PIECE = 256
 """A longer line is read in pieces of about this many bytes."""
 MAX_WORD = 30
 """ASCII words longer than this are identifiers, hashes or noise."""
-COLUMNS = 9
-"""group, text start, text end, letters, han, kana, segment, first byte, last byte."""
+CLAUSE = 5
+"""Plain words that make a line which ends with a semicolon a clause rather than a statement."""
+COLUMNS = 7
+"""group, text start, text end, letters, segment, first byte, last byte."""
 
-_AT, _TEXT, _LETTERS, _HAN, _KANA, _SEGMENT, _FIRST, _LAST, _CODE_BYTES = range(COLUMNS)
+_AT, _TEXT, _LETTERS, _SEGMENT, _FIRST, _LAST, _CODE_BYTES = range(7)
 """The state of the walk: where the text ends, and of the window being filled where it begins, what is in it, where it stands in the
 source, and how many bytes of code were met."""
 
@@ -76,10 +78,12 @@ def _starts_with_one_of(data, a, b, words, ends) -> bool:  # type: ignore[no-unt
 
 
 @njit(cache=True, nogil=True)
-def _looks_like_code(data, a, b) -> bool:  # type: ignore[no-untyped-def]
+def _looks_like_code(data, a, b, words, codes) -> bool:  # type: ignore[no-untyped-def]
     """A line's first word and last byte (a:b has no space at either side): statements, braces, block heads."""
     last = data[b - 1]
-    if last == 59 or last == 123 or last == 125 or data[a] == 125:  # ; { }
+    if last == 59 and (words < CLAUSE or codes > 0):  # clauses end with ; too
+        return True
+    if last == 123 or last == 125 or data[a] == 125:  # ; { }
         return True
     stop = last == 46 or last == 33 or last == 63 or last == 44  # . ! ? ,
     if not stop and _starts_with_one_of(data, a, b, _OPENER_BYTES, _OPENER_ENDS):
@@ -191,8 +195,8 @@ def _copy_ascii(data, a, b, text, at) -> int:  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _copy_wide(data, a, b, text, at) -> tuple[int, int, int, int]:  # type: ignore[no-untyped-def]
-    """A token with letters beyond ASCII, cleaned, and a space. Returns where it ends and letters, han and kana in it.
+def _copy_wide(data, a, b, text, at) -> tuple[int, int]:  # type: ignore[no-untyped-def]
+    """A token with letters beyond ASCII, cleaned, and a space. Returns where it ends and the letters in it.
 
     ASCII letters stay among accented, Cyrillic or Arabic ones and go among scripts of three bytes (a Latin name in a
     Chinese sentence says nothing of the language).
@@ -200,7 +204,7 @@ def _copy_wide(data, a, b, text, at) -> tuple[int, int, int, int]:  # type: igno
     dense = False
     for p in range(a, b):
         dense |= data[p] >= 0xE0 and data[p] != 0xE2 and data[p] < 0xF0
-    begun, letters, han, kana = at, 0, 0, 0
+    begun, letters = at, 0
     p = a
     while p < b:
         c = data[p]
@@ -227,16 +231,11 @@ def _copy_wide(data, a, b, text, at) -> tuple[int, int, int, int]:  # type: igno
             weight = -1
             if 0xA0 <= second <= 0xB3 and c == 0xF0:
                 weight = 3
-                han += 1
         elif (c == 0xE3 and second == 0x80) or (c == 0xEF and second >= 0xB8):  # punctuation and wide forms
             weight = 0
         elif c == 0xE3 and 0x81 <= second <= 0x83:
             weight = 3
-            kana += 1
-        elif (c == 0xE3 and second >= 0x90) or 0xE4 <= c <= 0xE9:
-            weight = 3
-            han += 1
-        elif (c == 0xEA and second >= 0xB0) or 0xEB <= c <= 0xED:
+        elif (c == 0xE3 and second >= 0x90) or 0xE4 <= c <= 0xE9 or (c == 0xEA and second >= 0xB0) or 0xEB <= c <= 0xED:
             weight = 3
         else:
             weight = 1
@@ -250,15 +249,15 @@ def _copy_wide(data, a, b, text, at) -> tuple[int, int, int, int]:  # type: igno
                 at += 1
         p += n
     if letters == 0:
-        return begun, 0, 0, 0
+        return begun, 0
     text[at] = 32
-    return at + 1, letters, han, kana
+    return at + 1, letters
 
 
 @njit(cache=True, nogil=True)
-def _copy_line(data, a, b, text, at) -> tuple[int, int, int, int, bool, bool]:  # type: ignore[no-untyped-def]
-    """The prose of one line (or piece): where it ends, letters, han, kana; whether it is code; whether a formula opens."""
-    begun, letters, han, kana = at, 0, 0, 0
+def _copy_line(data, a, b, text, at) -> tuple[int, int, bool, bool]:  # type: ignore[no-untyped-def]
+    """The prose of one line (or piece): where it ends and its letters; whether it is code; whether a formula opens."""
+    begun, letters = at, 0
     words = codes = tabs = 0
     opens = False
     p = a
@@ -284,10 +283,8 @@ def _copy_line(data, a, b, text, at) -> tuple[int, int, int, int, bool, bool]:  
             wide |= c >= 0x80
             e += 1
         if wide:
-            at, more, h, k = _copy_wide(data, p, e, text, at)
+            at, more = _copy_wide(data, p, e, text, at)
             letters += more
-            han += h
-            kana += k
             # Scripts without spaces put a whole clause in one token.
             words += (more + 5) // 6
         else:
@@ -298,10 +295,10 @@ def _copy_line(data, a, b, text, at) -> tuple[int, int, int, int, bool, bool]:  
                 words += 1
             codes += kind == _CODE
         p = e
-    code = _looks_like_code(data, a, b) or (codes > 0 and codes * 2 >= words)
+    code = _looks_like_code(data, a, b, words, codes) or (codes > 0 and codes * 2 >= words)
     if code or tabs >= 2 or data[a] == 124:  # a table's row: | or tabs
-        return begun, 0, 0, 0, code, opens
-    return at, letters, han, kana, False, opens
+        return begun, 0, code, opens
+    return at, letters, False, opens
 
 
 @njit(cache=True, nogil=True)
@@ -427,8 +424,7 @@ def _last_zone(now, table, count, first_row, group, enough) -> int:  # type: ign
         return count
     if count > first_row and now[_LETTERS] < enough:
         table[count - 1, 2] = now[_AT]
-        for k in (_LETTERS, _HAN, _KANA):
-            table[count - 1, k + 1] += now[k]
+        table[count - 1, 3] += now[_LETTERS]
         return count
     _emit(table, count, group, now)
     return count + 1
@@ -437,7 +433,7 @@ def _last_zone(now, table, count, first_row, group, enough) -> int:  # type: ign
 @njit(cache=True, nogil=True)
 def _add_line(data, low, high, text, now, segment) -> tuple[bool, bool]:  # type: ignore[no-untyped-def]
     """Copy a line's prose into the window; whether the line is code, and whether a display formula opens in it."""
-    now[_AT], letters, han, kana, code, opens = _copy_line(data, low, high, text, now[_AT])
+    now[_AT], letters, code, opens = _copy_line(data, low, high, text, now[_AT])
     now[_CODE_BYTES] += high - low if code else 0
     if letters > 0:
         if now[_SEGMENT] < 0:
@@ -446,8 +442,6 @@ def _add_line(data, low, high, text, now, segment) -> tuple[bool, bool]:  # type
         if now[_SEGMENT] == segment:
             now[_LAST] = high
         now[_LETTERS] += letters
-        now[_HAN] += han
-        now[_KANA] += kana
     return code, opens
 
 
@@ -505,7 +499,7 @@ def collect(data, start, end, group, plan, script, text, table, letters) -> int:
 
     plan: for each group, bytes a zone, the number of zones, letters that are enough for a window, whether clauses are lines.
     """
-    now, kept = np.zeros(COLUMNS, np.int64), np.zeros(COLUMNS, np.int64)
+    now, kept = np.zeros(7, np.int64), np.zeros(7, np.int64)
     count = i = 0
     while i < len(start):
         g, first_row, passed, zone = group[i], count, 0, 0
@@ -522,3 +516,10 @@ def collect(data, start, end, group, plan, script, text, table, letters) -> int:
             i += 1
         count = _last_zone(now, table, count, first_row, g, enough)
     return count
+
+
+@njit(cache=True, nogil=True)
+def census(text, start, end, script, letters) -> None:  # type: ignore[no-untyped-def]
+    """Letters by script of each text[start:end], added to letters[n, scripts]."""
+    for i in range(len(start)):
+        _census(text, start[i], end[i], script, letters[i])

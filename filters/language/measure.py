@@ -34,7 +34,7 @@ def measure(survey: Survey, parts: Sequence[str]) -> dict[str, np.ndarray]:
         scores[f"{name}_language"] = np.where(present, names[votes.language], None)
         scores[f"{name}_probability"] = np.where(present, votes.probability, np.nan).astype(np.float32)
         scores[f"{name}_share"] = np.where(present, votes.share, np.nan).astype(np.float32)
-        scores[f"{name}_script"] = np.array(scripts.main(_letters(survey, number)), object)
+        scores[f"{name}_script"] = scripts.name(scripts.number(_letters(survey, number)))
     decided = np.full(len(survey.batch), UND)
     for number in (*map(PARTS.index, parts), ANSWER, REASONING_PART, PROMPT, REST):
         decided = np.where(decided == UND, survey.part(number)[0].language, decided)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from filters.contract import ConfigError
-from filters.language import weights
+from filters.language import scripts, weights
 from filters.language.guess import UND, Codes
 
 UNDETERMINED = "und"
@@ -24,8 +24,6 @@ FAMILIES = (("hr", "sr", "bs", "sh"), ("no", "nb", "nn"), ("id", "ms"), ("zh", "
 """Languages so near that no model tells a few sentences of them apart: their probabilities are added up, and a list that
 allows one of them allows all. Traditional and simplified Chinese are ``zh`` to lid.176; what it calls Wu nearly always is too."""
 
-_CHINESE = ("zh", "yue", "wuu", "lzh")
-"""Codes of what is written in ideographs alone."""
 _SCRIPTED = re.compile(r"([a-z]{3})_[A-Z][a-z]{3}(_.*)?")
 _PAIRS = (
     "eng:en fra:fr deu:de ita:it jpn:ja spa:es zho:zh cmn:zh por:pt rus:ru kor:ko arb:ar ara:ar hin:hi ben:bn tha:th "
@@ -86,8 +84,8 @@ class Model:
         head: dict[str, int] = {}
         families = [head.setdefault(family(name), number[name]) for name in names]
         self._code = np.array([number[name] for name in each], np.int64)
-        chinese = np.array([number[c] for c in _CHINESE if c in number], np.int64)
-        self.codes = Codes(names, np.array(families), chinese, number.get("ja", UND))
+        written = np.stack([scripts.written(name) for name in names])
+        self.codes = Codes(names, np.array(families), written, number.get("ja", UND))
 
     def check(self, codes: Sequence[str]) -> None:
         """Raises ConfigError for a code that the model never reports."""

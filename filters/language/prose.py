@@ -29,8 +29,8 @@ class Windows:
     """Stretches of collected prose; all arrays but ``text`` have one value a window, and windows are sorted by group.
 
     text[start:end] is UTF-8 on one line, words separated by spaces; the windows of a group follow each other. letters: an
-    ideograph, kana or Hangul syllable counts as three. han/kana: characters of these scripts. segment, first, last: where in
-    the source it lies (index into the segments given, bytes in their buffer).
+    ideograph, kana or Hangul syllable counts as three. segment, first, last: where in the source it lies (index into the
+    segments given, bytes in their buffer).
     """
 
     text: np.ndarray
@@ -38,14 +38,18 @@ class Windows:
     start: np.ndarray
     end: np.ndarray
     letters: np.ndarray
-    han: np.ndarray
-    kana: np.ndarray
     segment: np.ndarray
     first: np.ndarray
     last: np.ndarray
 
     def __len__(self) -> int:
         return len(self.group)
+
+    def by_script(self) -> np.ndarray:
+        """int64[n, scripts]: the letters of each window by script."""
+        out = np.zeros((len(self), len(scripts.SCRIPTS)), np.int64)
+        kernels.census(self.text, self.start, self.end, scripts.table(), out)
+        return out
 
 
 def collect(

@@ -23,11 +23,23 @@ _OTHERS = dict(pair.split(":") for pair in _NAMES.split())
 SCRIPTS = ("", "Latn", "Hani", "Hans", "Hant", "Yue", "Kana", "Hang", *_OTHERS.values())
 """ISO 15924 codes, by number; Hans/Hant: characters of one Chinese orthography only; Yue: characters of written Cantonese only."""
 HANS, HANT, YUE, KANA, HANGUL, GREEK = 3, 4, 5, 6, 7, 8
+CHINESE, JAPANESE, KOREAN = (HAN, HANS, HANT), KANA, HANGUL
+"""What ``number`` gives for texts in these languages' mixtures of scripts."""
+_MIXTURES = {HAN: "Hani", KANA: "Jpan", HANGUL: "Kore", 0: None}
+
+_WRITTEN = (
+    "Latn:en,fr,de,it,es,pt,nl,ca,gl,oc,ast,an,ro,pl,cs,sk,sl,hr,hu,fi,et,lv,lt,sv,da,no,nb,nn,is,tr,vi,id,ms,tl,eu,sq,cy,ga,gd,mt,af,"
+    "la,eo,sw,co,sc,lb,nds,sco Hani,Hans,Hant:zh,yue,wuu,lzh Jpan:ja Kore:ko Cyrl:ru,uk,be,bg,mk,ba,tt,cv,os,ce,sah "
+    "Cyrl,Mong:mn Cyrl,Latn,Arab:kk,ky,uz,az,tg,tk Cyrl,Latn:sr,bs,sh Arab:ar,fa,ps,ug,arz,ckb,azb,mzn,pnb Arab,Deva:ur,sd,ks Grek:el "
+    "Hebr:he,yi Armn:hy Geor:ka,xmf Deva:hi,mr,ne,sa,mai,bh Beng:bn,as,bpy Guru,Arab:pa Gujr:gu Orya:or Taml:ta Telu:te Knda:kn Mlym:ml "
+    "Sinh:si Thai:th Laoo:lo Tibt:bo,dz Mymr:my Ethi:am,ti Khmr:km Thaa:dv"
+)
+"""Scripts of the languages for which they are beyond doubt; others may be in any."""
 
 _CANTONESE = "嘅咗喺唔佢哋嚟啲冇嗰咁嘢噉攞嗌瞓諗搵畀㗎嘞啱喎睇嘥冧嗱"
 CANTONESE_SHARE = 0.02
 """Of the ideographs. Written Cantonese has some 10 %, a Chinese text that quotes some is far below."""
-_JAPANESE_SHARE = 0.05
+_JAPANESE_SHARE = 0.1
 """Kana among ideographs and kana from which on the script is Japanese."""
 
 
@@ -69,35 +81,49 @@ def weighed(letters: np.ndarray) -> np.ndarray:
     return letters * np.where(np.isin(np.arange(len(SCRIPTS)), (HAN, HANS, HANT, YUE, KANA, HANGUL)), 3, 1)
 
 
-def main(letters: np.ndarray) -> list[str | None]:
-    """Each text's script, from its letters by script: ISO 15924, with ``Jpan``, ``Kore``, ``Hans`` and ``Hant`` for those mixtures."""
+def number(letters: np.ndarray) -> np.ndarray:
+    """The number of each text's script, from its letters by script; 0 where it has none."""
     chinese_as_one = merged(letters)
     weight = weighed(chinese_as_one)
     kana, hangul = chinese_as_one[:, KANA], weight[:, HANGUL]
     weight[:, HAN] += weight[:, KANA]
     weight[:, KANA] = 0
-    top = weight.argmax(axis=1)
-    names = np.array(SCRIPTS, object)[top]
-    ideographic = top == HAN
-    names[ideographic] = "Hani"
-    names[ideographic & (letters[:, HANS] > letters[:, HANT])] = "Hans"
-    names[ideographic & (letters[:, HANT] > letters[:, HANS])] = "Hant"
-    names[ideographic & (kana > _JAPANESE_SHARE * (chinese_as_one[:, HAN] + kana))] = "Jpan"
-    names[hangul > weight.sum(axis=1) / 2] = "Kore"
-    names[weight.sum(axis=1) == 0] = None
-    return names.tolist()
+    out = np.where(weight.any(axis=1), weight.argmax(axis=1), 0)
+    ideographic = out == HAN
+    out[ideographic & (letters[:, HANS] > letters[:, HANT])] = HANS
+    out[ideographic & (letters[:, HANT] > letters[:, HANS])] = HANT
+    out[ideographic & (kana > _JAPANESE_SHARE * (chinese_as_one[:, HAN] + kana))] = JAPANESE
+    out[hangul > weight.sum(axis=1) / 2] = KOREAN
+    return out
+
+
+def name(numbers: np.ndarray) -> np.ndarray:
+    """ISO 15924, with ``Jpan``, ``Kore``, ``Hans`` and ``Hant`` for those mixtures; None for 0."""
+    return np.array([_MIXTURES.get(i, code) for i, code in enumerate(SCRIPTS)], object)[numbers]
 
 
 def own(letters: np.ndarray) -> np.ndarray:
-    """bool[n, scripts]: scripts that a text in the main script of each row may be written in; Latin and Greek always may."""
-    out = np.zeros(letters.shape, bool)
-    names = main(letters)
-    out[:, [LATIN, GREEK]] = True
-    for script, also in (("Jpan", (HAN, KANA)), ("Kore", (HAN, HANGUL)), ("Hans", (HAN,)), ("Hant", (HAN,)), ("Hani", (HAN,))):
-        rows = np.array([name == script for name in names], bool)
-        out[np.ix_(rows, also)] = True
-    known = np.array([SCRIPTS.index(name) if name in SCRIPTS[8:] else LATIN for name in names], np.int64)
-    out[np.arange(len(out)), known] = True
+    """bool[n, scripts]: scripts that a text in the main script of each row may hold; Latin and Greek always may stand there."""
+    each = np.eye(len(SCRIPTS), dtype=bool)
+    each[:, [LATIN, GREEK]] = True
+    each[[HAN, HANS, HANT, JAPANESE, KOREAN], HAN] = True
+    return each[number(letters)]
+
+
+@cache
+def _scripts_of() -> dict[str, list[int]]:
+    each: dict[str, list[int]] = {}
+    numbers = {name: i for i, name in enumerate(SCRIPTS)} | {"Jpan": JAPANESE, "Kore": KOREAN}
+    for entry in _WRITTEN.split():
+        names, codes = entry.split(":")
+        each |= {code: [numbers[n] for n in names.split(",")] for code in codes.split(",")}
+    return each
+
+
+def written(code: str) -> np.ndarray:
+    """bool[scripts]: the scripts (as ``number`` gives them) that a language is written in, all where it is not known."""
+    out = np.zeros(len(SCRIPTS), bool)
+    out[_scripts_of().get(code, slice(None))] = True
     return out
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from filters.batch import ASSISTANT, CONTENT, OTHER, REASONING, SYSTEM, USER, Batch, Segments
 from filters.language import scripts
-from filters.language.guess import UND, Votes, best, by_script, vote
+from filters.language.guess import UND, Votes, best, restrict, vote
 from filters.language.model import Model
 from filters.language.prose import Plan, Windows, collect
 
@@ -82,30 +82,28 @@ class Survey:
 
     def _guess(self, windows: Windows) -> tuple[np.ndarray, np.ndarray]:
         """Each window's language; where none of a group's is certain, that of all its windows read as one."""
-        language, probability = self._certain(
-            windows.text, windows.start, windows.end, np.column_stack([windows.letters, windows.han, windows.kana])
-        )
+        by_script = windows.by_script()
+        language, probability = self._certain(windows.text, windows.start, windows.end, windows.letters, by_script)
         if not len(windows):
             return language, probability
         first = np.flatnonzero(np.diff(windows.group, prepend=-1))
         count = np.diff(first, append=len(windows))
         unsure = np.flatnonzero((np.maximum.reduceat(language, first) == UND) & (count > 1))
-        whole = [np.add.reduceat(x, first)[unsure] for x in (windows.letters, windows.han, windows.kana)]
         joined, chance = self._certain(
             windows.text, windows.start[first[unsure]], windows.end[first[unsure] + count[unsure] - 1],
-            np.column_stack(whole),
+            np.add.reduceat(windows.letters, first)[unsure], np.add.reduceat(by_script, first)[unsure],
         )  # fmt: skip
         rows = np.repeat(first[unsure], count[unsure]) + _ramp(count[unsure])
         language[rows], probability[rows] = np.repeat(joined, count[unsure]), np.repeat(chance, count[unsure])
         return language, probability
 
     def _certain(
-        self, text: np.ndarray, start: np.ndarray, end: np.ndarray, counts: np.ndarray
+        self, text: np.ndarray, start: np.ndarray, end: np.ndarray, letters: np.ndarray, by_script: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         label, probability = self.model.predict(text, start, end)
-        by_script(label, probability, counts, self.model.codes)
+        restrict(label, probability, by_script, self.model.codes)
         c = self._certainty
-        return best(label, probability, counts[:, 0], c.min_probability, c.min_margin, self.model.codes)
+        return best(label, probability, letters, c.min_probability, c.min_margin, self.model.codes)
 
     def _enough(self, places: Places) -> Places:
         """Nothing is guessed of texts with too few letters."""
