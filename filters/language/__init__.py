@@ -67,13 +67,13 @@ class LanguageOptions(Options, frozen=True, kw_only=True):
             description="Letters of prose below which the language is `und`; an ideograph or syllable counts as three.",
             ge=1,
         ),
-    ] = 20
+    ] = 10
     min_probability: Annotated[
         float,
         msgspec.Meta(
             description="Probability a guess on 40 letters or more must reach; shorter text needs more.", ge=0, le=1
         ),
-    ] = 0.5
+    ] = 0.6
     min_margin: Annotated[
         float, msgspec.Meta(description="How far a guess must be ahead of the next language.", ge=0, le=1)
     ] = 0.2

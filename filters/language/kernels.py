@@ -32,7 +32,9 @@ _NEUTRAL, _WORD, _CODE = 0, 1, 2
 
 _OPENER_LIST = (
     "import,from,def,return,elif,raise,yield,assert,pass,break,continue,global,#include,#define,package,using,const,let,"
-    "var,function,public,private,protected,static,struct,void,int,@,//,/*,});,<?php,fn,func,impl,pub,end,echo,SELECT"
+    "var,function,public,private,protected,static,struct,void,int,@,//,/*,});,<?php,fn,func,impl,pub,end,echo,throw,catch,"
+    "#if,#ifdef,#ifndef,#else,#endif,#error,#pragma,#undef,$,elsif,my,sub,fi,done,esac,then,do,local,export,exit,shift,"
+    "SELECT,FROM,WHERE,JOIN,CREATE,ALTER,INSERT,UPDATE,DELETE,DROP,GRANT,alter,create,insert,drop"
 )
 _OPENERS = _OPENER_LIST.split(",")
 """Words that a line of code begins with and a sentence seldom does. Majority over a block decides, so strays do no harm."""
@@ -203,7 +205,9 @@ def _copy_wide(data, a, b, text, at) -> tuple[int, int]:  # type: ignore[no-unty
     """
     dense = False
     for p in range(a, b):
-        dense |= data[p] >= 0xE0 and data[p] != 0xE2 and data[p] < 0xF0
+        if 0xE0 <= data[p] < 0xF0 and data[p] != 0xE2:
+            # Vietnamese and old Greek have letters of three bytes, too (E1 B8 to E1 BF).
+            dense |= data[p] != 0xE1 or p + 1 == b or data[p + 1] < 0xB8
     begun, letters = at, 0
     p = a
     while p < b:
@@ -400,10 +404,11 @@ def _emit(table, row, group, now) -> None:  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _next_zone(now, kept, table, count, group, enough) -> int:  # type: ignore[no-untyped-def]
+def _next_zone(now, kept, table, count, group, enough, code) -> int:  # type: ignore[no-untyped-def]
     """Close the window if there is enough in it; one that is mostly code is given up. Returns the number of windows."""
     if now[_CODE_BYTES] > now[_LETTERS]:
         # Between lines of code stand comments and messages: not what the text is written in.
+        code[group] += 1
         now[_AT] = now[_TEXT]
         _empty_window(now, kept)
     elif now[_LETTERS] >= enough or _is_full(now):
@@ -415,10 +420,11 @@ def _next_zone(now, kept, table, count, group, enough) -> int:  # type: ignore[n
 
 
 @njit(cache=True, nogil=True)
-def _last_zone(now, table, count, first_row, group, enough) -> int:  # type: ignore[no-untyped-def]
+def _last_zone(now, table, count, first_row, group, enough, code) -> int:  # type: ignore[no-untyped-def]
     """The text ends: what is left is a window, or too little for one and goes with the one before."""
     if now[_CODE_BYTES] > now[_LETTERS]:
         now[_AT] = now[_TEXT]
+        code[group] += 1
         return count
     if now[_LETTERS] == 0:
         return count
@@ -451,7 +457,7 @@ def _closes_formula(data, low, high) -> bool:  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _segment(data, a, b, i, g, plan, passed, zone, text, table, count, now, kept, script, letters):  # type: ignore[no-untyped-def]
+def _segment(data, a, b, i, g, plan, passed, zone, text, table, count, now, kept, script, letters, code_zones):  # type: ignore[no-untyped-def]
     """One segment's lines, into windows and the census. Returns the number of windows and the zone it ends in."""
     step, zones, enough, clauses = plan
     fenced = formula = False
@@ -474,7 +480,7 @@ def _segment(data, a, b, i, g, plan, passed, zone, text, table, count, now, kept
             lines = codes = 0
         if here > zone:
             zone = here
-            count = _next_zone(now, kept, table, count, g, enough)
+            count = _next_zone(now, kept, table, count, g, enough, code_zones)
         if fence:
             fenced = not fenced
         elif low == high:
@@ -494,8 +500,9 @@ def _segment(data, a, b, i, g, plan, passed, zone, text, table, count, now, kept
 
 
 @njit(cache=True, nogil=True)
-def collect(data, start, end, group, plan, script, text, table, letters) -> int:  # type: ignore[no-untyped-def]
-    """Fill text and table (one row a window, see COLUMNS) and add to letters[group, script]; returns the number of windows.
+def collect(data, start, end, group, plan, script, text, table, letters, code_zones) -> int:  # type: ignore[no-untyped-def]
+    """Fill text and table (one row a window, see COLUMNS), add to letters[group, script] and to code_zones[group], the zones that
+    were mostly code; returns the number of windows.
 
     plan: for each group, bytes a zone, the number of zones, letters that are enough for a window, whether clauses are lines.
     """
@@ -510,11 +517,11 @@ def collect(data, start, end, group, plan, script, text, table, letters) -> int:
             if not _is_json(data, a, b):
                 count, zone = _segment(
                     data, a, b, i, g, (step, zones, enough, clauses), passed, zone, text, table, count, now, kept,
-                    script, letters[g],
+                    script, letters[g], code_zones,
                 )  # fmt: skip
             passed += b - a
             i += 1
-        count = _last_zone(now, table, count, first_row, g, enough)
+        count = _last_zone(now, table, count, first_row, g, enough, code_zones)
     return count
 
 

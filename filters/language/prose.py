@@ -13,6 +13,10 @@ import numpy as np
 from filters.language import kernels, scripts
 
 
+CODE_ZONES = 2
+"""Zones of code for each window of prose that make a text code."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """How a text is cut. windows: at most so many. zone: bytes of text there should at least be for each. enough: letters
@@ -57,6 +61,8 @@ def collect(
 ) -> tuple[Windows, np.ndarray]:
     """Windows of prose from segments of one buffer, and int64[groups, scripts]: letters outside fences, formulae and JSON.
 
+    A text of which most zones are code has no windows: what stands between is comments and messages.
+
     group: which text each segment is a part of, sorted; the segments of a group are read as if they stood in a row.
     plan: for each group, the fields of a Plan.
     """
@@ -69,8 +75,12 @@ def collect(
     text = np.empty(room, np.uint8)
     table = np.zeros((int(zones.sum()), kernels.COLUMNS), np.int64)
     letters = np.zeros((len(plan), len(scripts.SCRIPTS)), np.int64)
+    code = np.zeros(len(plan), np.int64)
     count = kernels.collect(
         data, start.astype(np.int64), end.astype(np.int64), group.astype(np.int64),
         np.column_stack([np.maximum(size // zones, 1), zones, enough, clauses]), scripts.table(), text, table, letters,
+        code,
     )  # fmt: skip
-    return Windows(text, *np.ascontiguousarray(table[:count].T)), letters
+    found = np.bincount(table[:count, 0], minlength=len(plan))
+    prose = (code < CODE_ZONES * np.maximum(found, 1))[table[:count, 0]]
+    return Windows(text, *np.ascontiguousarray(table[:count][prose].T)), letters
