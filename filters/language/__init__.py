@@ -37,7 +37,9 @@ class LanguageOptions(Options, frozen=True, kw_only=True):
     min_share: Annotated[
         float,
         msgspec.Meta(
-            description="Least share of each of `parts` that must be in one language; 0 turns the check off.", ge=0, le=1
+            description="Least share of each of `parts` that must be in one language; 0 turns the check off.",
+            ge=0,
+            le=1,
         ),
     ] = 0.0
     max_foreign: Annotated[
@@ -112,7 +114,7 @@ class LanguageFilter(Filter):
         "pair": pa.string(),
         "asked": pa.bool_(),
     }
-    tables = {"languages": "language"}
+    tables = {"languages": "language", "pairs": "pair"}
     Options = LanguageOptions
     options: LanguageOptions
     measured_with = ("parts", "min_letters", "min_probability", "min_margin", "model", "labels")

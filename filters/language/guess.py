@@ -19,15 +19,21 @@ _KANA_CERTAINTY = 0.95
 """What kana are worth when the model thinks of something else: quotations of kana in other languages exist."""
 
 
+_SIMPLIFIED_CERTAINTY = 0.9
+"""The same for simplified characters, which the model takes for another language where they stand among many numbers."""
+
+
 @dataclass(frozen=True)
 class Codes:
     """What the numbers stand for. family: of each code, the number of the one that stands for all that are not told apart.
-    written: bool[codes, scripts], the scripts each may be in. japanese: the number of ``ja``, -1 where the model has none."""
+    written: bool[codes, scripts], the scripts each may be in. japanese, chinese: the numbers of ``ja`` and ``zh``, -1 where the
+    model has none."""
 
     names: tuple[str, ...]
     family: np.ndarray
     written: np.ndarray
     japanese: int
+    chinese: int
 
 
 @dataclass(frozen=True)
@@ -55,10 +61,20 @@ def restrict(label: np.ndarray, probability: np.ndarray, by_script: np.ndarray, 
     # Ideographs are Chinese: what the model gave to other languages is left out of the reckoning.
     chinese = np.isin(script, scripts.CHINESE)
     probability[chinese] /= np.maximum(probability[chinese].sum(axis=1, keepdims=True), 1e-9)
+    # No other language has the simplified characters.
+    simplified = np.flatnonzero(
+        (script == scripts.HANS) & (probability.max(axis=1, initial=0) == 0) & (codes.chinese >= 0)
+    )
+    label[simplified, 0], probability[simplified, 0] = codes.chinese, _SIMPLIFIED_CERTAINTY
 
 
 def best(
-    label: np.ndarray, probability: np.ndarray, letters: np.ndarray, min_probability: float, min_margin: float, codes: Codes
+    label: np.ndarray,
+    probability: np.ndarray,
+    letters: np.ndarray,
+    min_probability: float,
+    min_margin: float,
+    codes: Codes,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The best label of each row if it is certain enough for a text of this length, and how probable it is in any case.
 
@@ -81,7 +97,9 @@ def needed(letters: np.ndarray, min_probability: float) -> np.ndarray:
     return min_probability + (1.0 - min_probability) * missing * 0.5
 
 
-def vote(group: np.ndarray, language: np.ndarray, probability: np.ndarray, letters: np.ndarray, groups: int, codes: Codes) -> Votes:
+def vote(
+    group: np.ndarray, language: np.ndarray, probability: np.ndarray, letters: np.ndarray, groups: int, codes: Codes
+) -> Votes:
     """The language with most letters among the certain windows of each group; group is sorted."""
     out = Votes(np.full(groups, UND), np.zeros(groups), np.zeros(groups))
     np.maximum.at(out.probability, group, probability)

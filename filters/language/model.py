@@ -85,7 +85,7 @@ class Model:
         families = [head.setdefault(family(name), number[name]) for name in names]
         self._code = np.array([number[name] for name in each], np.int64)
         written = np.stack([scripts.written(name) for name in names])
-        self.codes = Codes(names, np.array(families), written, number.get("ja", UND))
+        self.codes = Codes(names, np.array(families), written, number.get("ja", UND), number.get("zh", UND))
 
     def check(self, codes: Sequence[str]) -> None:
         """Raises ConfigError for a code that the model never reports."""

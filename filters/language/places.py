@@ -44,13 +44,13 @@ def point_at(survey: Survey, record: int, code: str, options: LanguageOptions, e
 
 def _deciding(survey: Survey, record: int, named: list[int]) -> list[int]:
     """The parts named, as far as their language can be told, or the first other one."""
-    known = [part for part in (*named, ANSWER, REASONING_PART, PROMPT, REST) if survey.part(part)[0].language[record] != UND]
+    known = [
+        part for part in (*named, ANSWER, REASONING_PART, PROMPT, REST) if survey.part(part)[0].language[record] != UND
+    ]
     return [part for part in dict.fromkeys(known) if part in named] or known[:1]
 
 
-def _windows(
-    survey: Survey, record: int, part: int, evidence: Evidence, at_fault: Callable[[int], bool]
-) -> None:
+def _windows(survey: Survey, record: int, part: int, evidence: Evidence, at_fault: Callable[[int], bool]) -> None:
     p, group = survey.places, record * len(PARTS) + part
     for i in range(*np.searchsorted(p.group, [group, group + 1])):
         if p.language[i] != UND and at_fault(int(p.language[i])):

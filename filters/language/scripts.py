@@ -34,7 +34,7 @@ _WRITTEN = (
     "Hebr:he,yi Armn:hy Geor:ka,xmf Deva:hi,mr,ne,sa,mai,bh Beng:bn,as,bpy Guru,Arab:pa Gujr:gu Orya:or Taml:ta Telu:te Knda:kn Mlym:ml "
     "Sinh:si Thai:th Laoo:lo Tibt:bo,dz Mymr:my Ethi:am,ti Khmr:km Thaa:dv"
 )
-"""Scripts of the languages for which they are beyond doubt; others may be in any."""
+"""Scripts of the languages for which they are beyond doubt; others may be in any that is not one language's own."""
 
 _CANTONESE = "嘅咗喺唔佢哋嚟啲冇嗰咁嘢噉攞嗌瞓諗搵畀㗎嘞啱喎睇嘥冧嗱"
 CANTONESE_SHARE = 0.02
@@ -121,10 +121,11 @@ def _scripts_of() -> dict[str, list[int]]:
 
 
 def written(code: str) -> np.ndarray:
-    """bool[scripts]: the scripts (as ``number`` gives them) that a language is written in, all where it is not known."""
-    out = np.zeros(len(SCRIPTS), bool)
-    out[_scripts_of().get(code, slice(None))] = True
-    return out
+    """bool[scripts]: the scripts (as ``number`` gives them) that a language is written in."""
+    known = _scripts_of()
+    if code in known:
+        return np.isin(np.arange(len(SCRIPTS)), known[code])
+    return ~np.isin(np.arange(len(SCRIPTS)), (*CHINESE, JAPANESE, KOREAN))
 
 
 def cantonese(letters: np.ndarray) -> np.ndarray:

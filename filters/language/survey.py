@@ -113,11 +113,12 @@ class Survey:
         return places
 
     def _tell_cantonese(self) -> None:
-        """The model takes nine Cantonese sentences in ten for Chinese; the characters tell."""
+        """The model takes nine Cantonese sentences in ten for Chinese, and some Chinese for Cantonese or Wu; the characters tell."""
         names, votes = self.model.codes.names, self.votes
         if "yue" in names and "zh" in names:
-            chinese = votes.language == names.index("zh")
-            votes.language[chinese & scripts.cantonese(self.letters)] = names.index("yue")
+            chinese = np.isin(votes.language, [names.index(c) for c in ("zh", "wuu", "yue") if c in names])
+            cantonese = scripts.cantonese(self.letters)
+            votes.language[chinese] = np.where(cantonese[chinese], names.index("yue"), names.index("zh"))
 
     def part(self, number: int) -> tuple[Votes, np.ndarray]:
         """The votes on one part of each record, and whether it has that part."""

@@ -138,9 +138,7 @@ def _load(data: mmap.mmap, path: Path) -> tuple[list[str], Network]:
     end = names.index(b"</s>") if b"</s>" in names[:n_words] else -1
     if version == 11:
         longest = 0  # older models had no character n-grams, whatever they say
-    network = Network(
-        words, start, slot, end, bucket, shortest, longest, word_ngrams, bit, row, rows, out, loss, tree
-    )
+    network = Network(words, start, slot, end, bucket, shortest, longest, word_ngrams, bit, row, rows, out, loss, tree)
     return [name.decode("utf-8", "replace") for name in names[n_words:]], network
 
 
