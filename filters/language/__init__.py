@@ -21,7 +21,8 @@ class LanguageOptions(Options, frozen=True, kw_only=True):
     allow: Annotated[
         tuple[str, ...],
         msgspec.Meta(
-            description="Languages to keep, as the model's codes (ISO 639); `zh-Hant` or `sr-Cyrl` asks for the script, too. Empty keeps all."
+            description="Languages to keep, as the model's codes (ISO 639); `zh-Hant` or `sr-Cyrl` asks for the script, too. "
+            "Empty keeps all."
         ),
     ] = ()
     parts: Annotated[
@@ -54,7 +55,8 @@ class LanguageOptions(Options, frozen=True, kw_only=True):
     asked_for: Annotated[
         Literal["keep", "drop"],
         msgspec.Meta(
-            description="What `same_as_prompt` and `max_foreign` do with a record whose prompt asks for a translation or names the language."
+            description="What `same_as_prompt` and `max_foreign` do with a record whose prompt asks for a translation or names "
+            "the language."
         ),
     ] = "keep"
     undetermined: Annotated[

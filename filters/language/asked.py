@@ -12,7 +12,10 @@ from functools import cache
 ENDS = 1500
 """Characters at either end of a text that are searched: that is where one says what one wants."""
 
-_TRANSLATE = r"\b(?:translat|traduc|tradui|traduz|tradott|übersetz|uebersetz|переве|перевод|another language)|翻[译譯訳]|訳し|译[成为]|譯[成為]"
+_TRANSLATE = (
+    r"\b(?:translat|traduc|tradui|traduz|tradott|übersetz|uebersetz|переве|перевод|another language)"
+    r"|翻[译譯訳]|訳し|译[成为]|譯[成為]"
+)
 
 # Names in the languages of the card: en de fr it es, then Japanese and Chinese. A Latin one is the beginning of a word.
 _NAMES = {

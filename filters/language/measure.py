@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ def measure(survey: Survey, parts: Sequence[str]) -> dict[str, np.ndarray]:
     parts: those that ``language`` is taken from, the first whose language can be told; else the first other one that has some.
     """
     names = np.array([*survey.model.codes.names, UNDETERMINED], object)
-    scores: dict[str, np.ndarray] = {}
+    scores: dict[str, Any] = {}
     for number, name in enumerate(SCORED):
         votes, present = survey.part(number)
         scores[f"{name}_language"] = np.where(present, names[votes.language], None)
@@ -44,7 +45,7 @@ def measure(survey: Survey, parts: Sequence[str]) -> dict[str, np.ndarray]:
     return {
         "language": names[decided],
         "pair": _pairs(survey, names),
-        "asked": _asked(survey, names, sum(foreign.values())),
+        "asked": _asked(survey, names, foreign[REASONING_PART] + foreign[ANSWER]),
         **scores,
     }
 
@@ -73,15 +74,14 @@ def _pairs(survey: Survey, names: np.ndarray) -> np.ndarray:
     out = np.full(len(answer), None, object)
     both = (answer != UND) & (prompt != UND)
     same = codes.family[answer] == codes.family[prompt]
-    for record in np.flatnonzero(both & ~same):
+    for record in np.flatnonzero(both & ~same).tolist():
         out[record] = f"{names[prompt[record]]}-{names[answer[record]]}"
     sure = np.where(places.probability >= PAIR_CERTAINTY, places.language, UND)
     mine = np.flatnonzero(places.group % len(PARTS) == PROMPT)
-    record = places.group[mine] // len(PARTS)
-    mine = mine[(both & same)[record]]
-    record = places.group[mine] // len(PARTS)
-    key, first, heard, _ = tally(record, sure[mine], places.probability[mine], places.letters[mine], codes)
-    whole = np.bincount(record, weights=places.letters[mine], minlength=len(answer))
+    mine = mine[(both & same)[places.group[mine] // len(PARTS)]]
+    of_record = places.group[mine] // len(PARTS)
+    key, first, heard, _ = tally(of_record, sure[mine], places.probability[mine], places.letters[mine], codes)
+    whole = np.bincount(of_record, weights=places.letters[mine], minlength=len(answer))
     of, family = key // len(codes.names), key % len(codes.names)
     for i in np.flatnonzero((family != codes.family[answer[of]]) & (heard >= PAIR_SHARE * whole[of])):
         out[of[i]] = f"{names[sure[mine][first[i]]]}-{names[answer[of[i]]]}"
@@ -94,7 +94,7 @@ def _asked(survey: Survey, names: np.ndarray, foreign: np.ndarray) -> np.ndarray
     answer, prompt = survey.part(ANSWER)[0].language, survey.part(PROMPT)[0].language
     other = (answer != UND) & (prompt != UND) & (codes.family[answer] != codes.family[prompt])
     out = np.full(len(batch), None, object)
-    for record in np.flatnonzero(other | (foreign.sum(axis=1) > 0)):
+    for record in np.flatnonzero(other | (foreign.sum(axis=1) > 0)).tolist():
         wanted = {str(names[answer[record]])} if other[record] else set()
         for script in np.flatnonzero(foreign[record]):
             wanted.update(SCRIPT_LANGUAGES.get(scripts.SCRIPTS[script], ()))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,17 +28,18 @@ def point_at(survey: Survey, record: int, code: str, options: LanguageOptions, e
             known = survey.part(part)[0].language[record]
             # Where the language is allowed, its script is not.
             right = family(names[known]) in allowed
-            _windows(survey, record, part, evidence, lambda c, right=right: (family(names[c]) in allowed) == right)
+            wrong = np.array([(family(name) in allowed) == right for name in names])
+            _windows(survey, record, part, evidence, wrong)
     elif code == "language_switched":
         for part in (REASONING_PART, ANSWER):
             _letters(survey, record, part, evidence)
     elif code == "language_mismatch":
         main = families[survey.part(ANSWER)[0].language[record]]
-        _windows(survey, record, ANSWER, evidence, lambda c: families[c] == main)
+        _windows(survey, record, ANSWER, evidence, families == main)
     elif code == "language_mixed":
         for part in named or [ANSWER]:
             main = families[survey.part(part)[0].language[record]]
-            _windows(survey, record, part, evidence, lambda c, main=main: families[c] != main)
+            _windows(survey, record, part, evidence, families != main)
 
 
 def _deciding(survey: Survey, record: int, named: list[int]) -> list[int]:
@@ -50,10 +50,11 @@ def _deciding(survey: Survey, record: int, named: list[int]) -> list[int]:
     return [part for part in dict.fromkeys(known) if part in named] or known[:1]
 
 
-def _windows(survey: Survey, record: int, part: int, evidence: Evidence, at_fault: Callable[[int], bool]) -> None:
+def _windows(survey: Survey, record: int, part: int, evidence: Evidence, at_fault: np.ndarray) -> None:
+    """Windows of a part in languages at fault: bool by number."""
     p, group = survey.places, record * len(PARTS) + part
     for i in range(*np.searchsorted(p.group, [group, group + 1])):
-        if p.language[i] != UND and at_fault(int(p.language[i])):
+        if p.language[i] != UND and at_fault[p.language[i]]:
             rule = survey.model.codes.names[p.language[i]]
             evidence.add_span(survey.batch, int(p.segment[i]), int(p.start[i]), int(p.end[i]), rule)
 

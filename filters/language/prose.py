@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from filters.language import kernels, scripts
-
+from filters.language import kernels, lines, scripts
 
 CODE_ZONES = 2
 """Zones of code for each window of prose that make a text code."""
@@ -71,7 +70,7 @@ def collect(
     zones = np.clip(size // zone, 1, most)
     # Copying adds at most one space a token, that is, one a separator, a piece of a line, or a segment's end; a clause is a piece.
     whole = size + size // np.where(clauses > 0, 1, 128) + 2 * np.bincount(group, minlength=len(plan))
-    room = int(np.minimum(whole, zones * (kernels.WINDOW_BYTES + 2 * kernels.PIECE)).sum()) + 2 * kernels.PIECE
+    room = int(np.minimum(whole, zones * (kernels.WINDOW_BYTES + 2 * lines.PIECE)).sum()) + 2 * lines.PIECE
     text = np.empty(room, np.uint8)
     table = np.zeros((int(zones.sum()), kernels.COLUMNS), np.int64)
     letters = np.zeros((len(plan), len(scripts.SCRIPTS)), np.int64)

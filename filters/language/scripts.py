@@ -53,7 +53,7 @@ def table() -> np.ndarray:
         character = chr(point)
         if unicodedata.category(character)[0] == "L":
             out[point] = number.get(unicodedata.name(character, "").split(" ")[0].split("-")[0], 0)
-    for point in np.flatnonzero(out == HAN):
+    for point in np.flatnonzero(out == HAN).tolist():
         simplified, traditional = _in(chr(point), "gb2312"), _in(chr(point), "big5")
         out[point] = HAN if simplified == traditional else HANS if simplified else HANT
     out[[ord(c) for c in _CANTONESE]] = YUE
