@@ -72,11 +72,17 @@ def digest(path: Path) -> str:
     return _digest(str(path), stat.st_size, stat.st_mtime_ns)
 
 
+@lru_cache(maxsize=2)
+def _load(path: str, _size: int, _changed: int) -> tuple[list[str], weights.Network]:
+    return weights.load(Path(path))
+
+
 class Model:
     """A fastText language model. labels: its label (without ``__label__``) -> the code to report, over the built-in ones."""
 
     def __init__(self, path: Path, labels: Mapping[str, str]) -> None:
-        found, self._network = weights.load(path)
+        stat = path.stat()
+        found, self._network = _load(str(path), stat.st_size, stat.st_mtime_ns)
         each = [_code(name.removeprefix("__label__"), labels) for name in found]
         names = tuple(dict.fromkeys(each))
         number = {name: i for i, name in enumerate(names)}

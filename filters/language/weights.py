@@ -22,6 +22,8 @@ _COUNTS = struct.Struct("<3i2q")
 """Entries, words, labels, tokens, pruned n-grams (-1: none were pruned)."""
 _CENTROIDS = 256
 _SUPERVISED = 3
+MOST_NGRAMS = 64
+"""Longest n-grams of characters or words that are believed."""
 HIERARCHICAL, NEGATIVE, SOFTMAX, ONE_VS_ALL = 1, 2, 3, 4
 _LEFT, _RIGHT = 0, 1
 
@@ -120,7 +122,9 @@ def _load(data: mmap.mmap, path: Path) -> tuple[list[str], Network]:
     reader.at = len(_MAGIC)
     version, dim, _, _, _, _, word_ngrams, loss, kind, bucket, shortest, longest, _, _ = reader.unpack(_ARGUMENTS)
     entries, n_words, n_labels, _, pruned = reader.unpack(_COUNTS)
-    if kind != _SUPERVISED or n_labels < 1 or n_words + n_labels != entries or version > 12:
+    if not 0 <= longest <= MOST_NGRAMS or not 0 <= word_ngrams <= MOST_NGRAMS or (longest and bucket < 1):
+        raise ValueError("its arguments make no sense")
+    if kind != _SUPERVISED or n_labels < 1 or n_words < 0 or n_words + n_labels != entries or version > 12:
         raise ValueError("it was not trained to label text")
     names, counts = [], []
     for _ in range(entries):
@@ -130,7 +134,7 @@ def _load(data: mmap.mmap, path: Path) -> tuple[list[str], Network]:
     quantised = reader.unpack("<?")[0]
     rows = reader.matrix(quantised)
     out = reader.matrix(reader.unpack("<?")[0] and quantised)
-    if rows.shape[1] != dim or out.shape[1] != dim or len(out) < n_labels:
+    if rows.shape[1] != dim or out.shape[1] != dim or len(out) < n_labels or len(rows) < n_words:
         raise ValueError("matrices of odd size")
     bit, row = _ngrams(kept, pruned, bucket, n_words, len(rows))
     words, start, slot = _dictionary(names[:n_words])
@@ -192,4 +196,6 @@ def _huffman(counts: list[int]) -> np.ndarray:
             else:
                 tree[parent, side], node = node, node + 1
         weight[parent] = weight[tree[parent]].sum()
+    if (tree[n:] >= np.arange(n, 2 * n - 1)[:, None]).any():
+        raise ValueError("counts that no tree can be made from")
     return tree

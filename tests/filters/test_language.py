@@ -61,6 +61,10 @@ def test_traditional_characters_are_chinese_not_japanese():
         "$$\nthe \\text{number of apples in the basket}\n$$",
         "https://example.org/the/committee/met/on/thursday/to/discuss",
         "12 + 30 = 42, 42 * 2 = 84",
+        "alter table users add column born date\nalter table users drop column age\ncreate index born on users",
+        "const char *name,\nint size)\n{\n    return strcmp(name, other.name) == 0;\n}\n",
+        "for f in *.txt; do\n  if test -f $f; then\n    echo found\n  fi\ndone",
+        "-  old = call(a, b)\n+  new = call(b, a)\n@@ -3,4 +3,4 @@ def f(x):\n   return x",
         "Paris.",
         "\0\0\0",
     ],
@@ -138,6 +142,141 @@ def test_near_languages_count_as_one():
     serbian = "Odbor se sastao u četvrtak kako bi raspravljao o proračunu za sljedeću godinu i odgodio je glasovanje."
     for code in ("hr", "sr", "bs"):
         assert reasons([{"prompt": "", "response": serbian}], allow=[code]) == [None]
+
+
+def test_chinese_orthographies_are_told_apart_by_their_characters():
+    rows = [{"prompt": "", "response": text} for text in (ZH, ZH_TRADITIONAL, "三十日中午在大会上", EN)]
+    assert judge(rows).scores["answer_script"].to_pylist() == ["Hans", "Hant", "Hans", "Latn"]
+    assert reasons(rows, allow=["zh-Hant", "en"]) == ["language_not_allowed", None, "language_not_allowed", None]
+    assert reasons(rows, allow=["zh", "en"]) == [None] * 4
+
+
+def test_cantonese_is_told_by_its_characters():
+    assert answer_language("佢哋琴日喺公司開會，傾咗成個下晝都仲未有結果，聽日再傾過啦。") == "yue"
+
+
+def test_serbo_croatian_is_one_language_in_two_scripts():
+    cyrillic = "Одбор се састао у четвртак како би расправљао о буџету за следећу годину и одложио је гласање."
+    rows = [{"prompt": "", "response": cyrillic}]
+    for code in ("hr", "sr", "bs", "sr-Cyrl"):
+        assert reasons(rows, allow=[code]) == [None]
+    assert reasons(rows, allow=["sr-Latn"]) == ["language_not_allowed"]
+
+
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        ("Komiteen møttes på torsdag for å diskutere budsjettet for neste år og utsatte avstemningen.", ("no", "nn")),
+        ("Nemnda møttest på torsdag for å drøfte budsjettet for neste år, og dei utsette røystinga.", ("no", "nn")),
+        (
+            "Komite itu bertemu pada hari Kamis untuk membahas anggaran tahun depan dan menunda pemungutan suara.",
+            ("id", "ms"),
+        ),
+        ("Jawatankuasa itu bertemu pada hari Khamis untuk membincangkan belanjawan tahun hadapan.", ("id", "ms")),
+    ],
+)
+def test_norwegian_and_malay_are_allowed_under_either_name(text, codes):
+    for code in codes:
+        assert reasons([{"prompt": "", "response": text}], allow=[code]) == [None]
+
+
+def test_vietnamese_keeps_its_plain_letters():
+    assert (
+        answer_language("Ủy ban đã họp hôm thứ Năm để thảo luận về ngân sách của năm tới và hoãn cuộc bỏ phiếu.")
+        == "vi"
+    )
+
+
+def test_a_script_the_model_never_saw_is_no_language():
+    assert answer_language("ᏂᎦᏓ ᎠᏂᏴᏫ ᏂᎨᎫᏓᎸᎾ ᎠᎴ ᎤᏂᏠᏱ ᎤᎾᏕᎿ ᏚᏳᎧᏛ ᎨᏒᎢ") == "und"
+
+
+LONG = (EN + " ") * 60
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        LONG + ZH * 6,
+        LONG + "\n\n" + ZH + "\n\n" + LONG,
+        LONG + "So the 答案 is four. " + LONG,
+        LONG + "This is совершенно clear. " + LONG,
+    ],
+)
+def test_a_switch_of_script_is_seen_anywhere_and_its_place_is_shown(text):
+    for row in ({"prompt": EN, "response": text}, {"messages": _turns(EN, EN, text)}):
+        verdict = judge([row], max_foreign=0.0)
+        assert list(LanguageFilter.reasons)[verdict.reason[0]] == "language_switched"
+        data = text.encode()
+        found = [data[s:e].decode() for s, e in zip(verdict.evidence.start, verdict.evidence.end, strict=True)]
+        assert found and all(not piece.isascii() for piece in found)
+        assert reasons([row]) == [None]
+
+
+def _turns(prompt: str, answer: str, reasoning: str) -> list[dict[str, str | None]]:
+    return [
+        {"role": "user", "content": prompt, "reasoning_content": None},
+        {"role": "assistant", "content": answer, "reasoning_content": reasoning},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "answer"),
+    [
+        ("What does 答案 mean?", "The word 答案 means answer, as in: what is the 答案 to this."),
+        ("How do you say good morning in Russian?", "In Russian one says доброе утро, which means good morning."),
+        (EN, "The angle α is twice β, and 3 μm are enough, as the committee had said on Thursday."),
+        (EN, "Run this first, as the committee said on Thursday:\n```python\n# 打印结果\nprint(1)\n```\nThat is all."),
+    ],
+)
+def test_letters_that_the_prompt_explains_or_formulae_and_code_hold_are_no_switch(prompt, answer):
+    assert reasons([{"prompt": prompt, "response": answer}], max_foreign=0.0) == [None]
+
+
+def test_what_was_asked_for_can_be_dropped_all_the_same():
+    row = {
+        "prompt": "How do you say good morning in Russian?",
+        "response": "One says доброе утро, which means good morning.",
+    }
+    assert reasons([row], max_foreign=0.0, asked_for="drop") == ["language_switched"]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "answer", "pair"),
+    [
+        ("Translate to Italian: The weather is nice today.", "Il tempo è bello oggi, andiamo al mare.", "en-it"),
+        (
+            "Translate to English: Il tempo è bello oggi e andiamo al mare.",
+            "The weather is nice today, let us go.",
+            "it-en",
+        ),
+        (f"Summarise this in English.\n\n{IT}", "The committee postponed the vote on the budget.", "it-en"),
+        ("Summarise what the committee decided in a few words:\n\n" + EN, "It postponed the vote on the budget.", None),
+        (FR, "Le comité a reporté le vote du budget.", None),
+        (EN, "42", None),
+    ],
+)
+def test_a_pair_is_counted_when_the_answer_leaves_a_language_of_the_prompt(prompt, answer, pair):
+    assert judge([{"prompt": prompt, "response": answer}]).scores["pair"].to_pylist() == [pair]
+
+
+def test_a_translation_that_was_asked_for_is_no_mismatch_unless_told():
+    rows = [
+        {
+            "prompt": "Translate to Italian: The weather is nice today.",
+            "response": "Il tempo è bello oggi, andiamo al mare.",
+        },
+        {"prompt": "请用英文回答：会议讨论了什么内容？", "response": EN},
+        {"prompt": EN, "response": FR},
+    ]
+    assert reasons(rows, same_as_prompt=True) == [None, None, "language_mismatch"]
+    assert reasons(rows, same_as_prompt=True, asked_for="drop") == ["language_mismatch"] * 3
+
+
+def test_reasoning_can_be_asked_for_one_language_too():
+    rows = [{"messages": _turns(EN, EN, (EN + "\n") * 8 + (DE + "\n") * 8)}]
+    assert reasons(rows, min_share=0.9) == [None]
+    assert reasons(rows, min_share=0.9, parts=["reasoning", "answer"]) == ["language_mixed"]
 
 
 def test_a_language_no_model_knows_is_a_config_error():
