@@ -141,12 +141,14 @@ def is_json(data, a, b) -> bool:  # type: ignore[no-untyped-def]
 def piece_end(data, a, b, clauses) -> tuple[int, bool]:  # type: ignore[no-untyped-def]
     """Where the line, piece or (if asked for) clause that begins at a ends, and whether a newline is there."""
     e, stop = a, min(b, a + PIECE)
-    while e < stop:
-        if data[e] == 10:
-            return e, True
+    while e < stop and data[e] != 10:
         e += 1
-        if clauses and data[e - 1] == 58 and e < b and data[e] == 32:  # ": "
-            return e, False
+    if clauses:
+        colon = find(data, a, e, 58, 32)  # ": "
+        if colon >= 0:
+            return colon + 1, False
+    if e < stop:
+        return e, True
     far = min(b, e + 64)
     cut = e
     while cut < far and not is_space(data[cut]):

@@ -21,7 +21,8 @@ ASKED = List("gone.txt", "id", "0" * 64, "a letter")
 
 
 def rows(numbers) -> pa.Table:
-    """Every fifth in Polish, an address in each, three licences."""
+    """Every fifth answer in Polish, every seventh question; an address in each answer, three licences."""
+    asked = {True: "Dlaczego chleb rośnie w piekarniku?", False: "Why does bread rise in the oven?"}
     text = {
         True: "Chleb rośnie, ponieważ drożdże wydzielają gaz, a ciasto go zatrzymuje. Numer {}, {}@mail{}.net.",
         False: "Bread rises because yeast gives off gas, and dough holds it in. Number {}, write to {}@mail{}.net.",
@@ -30,7 +31,7 @@ def rows(numbers) -> pa.Table:
         {
             "id": [f"r{i}" for i in numbers],
             "license": [("MIT", "Apache-2.0", "CC-BY-4.0")[i % 3] for i in numbers],
-            "prompt": ["Why does bread rise?" for _ in numbers],
+            "prompt": [asked[i % 7 == 0] for i in numbers],
             "response": [text[i % 5 == 4].format(i, f"person{i}", i) for i in numbers],
         }
     )

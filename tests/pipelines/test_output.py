@@ -150,7 +150,7 @@ def test_evidence_counts_code_points_and_never_holds_text(corpusmill, tmp_path):
 def test_edited_counts_and_tables_stand_in_the_manifest(corpusmill, tmp_path):
     (tmp_path / "in").mkdir()
     rows = {
-        "prompt": ["Why?"] * 3,
+        "prompt": ["Why?", "Why?", POLISH],
         "response": [ENGLISH, POLISH, ENGLISH],
         "license": ["cc-by-4.0", "mit", "a\nlong text"],
     }
@@ -159,6 +159,8 @@ def test_edited_counts_and_tables_stand_in_the_manifest(corpusmill, tmp_path):
     told = manifest(tmp_path / "out")
     assert told["records"] == {"read": 3, "kept": 2, "rejected": 1}
     assert told["tables"]["licenses"] == {"(other)": 1, "cc-by-4.0": 1}
+    assert told["tables"]["languages"] == {"en": 2}
+    assert told["tables"]["pairs"] == {"(none)": 1, "pl-en": 1}
     assert told["inputs"][0]["schema"] == "prompt/response"
 
 
