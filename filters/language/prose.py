@@ -68,8 +68,8 @@ def collect(
     most, zone, enough, clauses = plan.T
     size = np.bincount(group, weights=end - start, minlength=len(plan)).astype(np.int64)
     zones = np.clip(size // zone, 1, most)
-    # Copying adds at most one space a token, that is, one a separator, a piece of a line, or a segment's end; a clause is a piece.
-    whole = size + size // np.where(clauses > 0, 1, 128) + 2 * np.bincount(group, minlength=len(plan))
+    # Copying adds at most one space a token, and a token has a byte at least: markup splits words, too.
+    whole = 2 * size + 2 * np.bincount(group, minlength=len(plan))
     room = int(np.minimum(whole, zones * (kernels.WINDOW_BYTES + 2 * lines.PIECE)).sum()) + 2 * lines.PIECE
     text = np.empty(room, np.uint8)
     table = np.zeros((int(zones.sum()), kernels.COLUMNS), np.int64)

@@ -336,6 +336,12 @@ def test_a_huge_line_is_read_in_linear_time():
     assert answer_language(EN * 20_000) == "en"
 
 
+def test_many_texts_that_grow_when_markup_is_taken_out_fit_their_room():
+    rows = [{"prompt": "é<" * 140, "response": "é`ü<ö " * 60}] * 3000
+    found = judge(rows).scores["answer_language"].to_pylist()
+    assert set(found) == {answer_language(rows[0]["response"])}
+
+
 def test_mathematics_problems_in_ten_languages_are_never_mistaken():
     for path in real("mgsm"):
         batch = real_batch(path)
