@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from filters.contract import ConfigError
-from filters.language import scripts, weights
+from filters.language import held, scripts, weights
 from filters.language.guess import UND, Codes
 
 UNDETERMINED = "und"
@@ -74,7 +74,9 @@ def digest(path: Path) -> str:
 
 @lru_cache(maxsize=2)
 def _load(path: str, _size: int, _changed: int) -> tuple[list[str], weights.Network]:
-    return weights.load(Path(path))
+    labels, network = weights.load(Path(path))
+    held.hold(Path(path), labels, network)
+    return labels, network
 
 
 class Model:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from filters.contract import ConfigError
-from filters.language import LanguageFilter, LanguageOptions, weights
+from filters.language import LanguageFilter, LanguageOptions, held, weights
 from filters.language.model import BEST, locate
 from filters.language.predict import LEAST, predict
 from tests.support import batch_of
@@ -101,6 +101,13 @@ def test_models_of_every_kind_predict_what_fasttext_predicts(tmp_path, kind):
 @given(st.text(st.characters(codec="utf-8", categories=("L", "M", "Zs")), max_size=60))
 def test_the_installed_model_predicts_what_fasttext_predicts(text):
     same(locate(""), text, 1e-4)
+
+
+def test_a_model_that_is_read_otherwise_than_fasttext_reads_it_is_refused(tmp_path):
+    labels, network = weights.load(locate(""))
+    held.hold(locate(""), labels, network)
+    with pytest.raises(ConfigError, match="otherwise than fastText reads it"):
+        held.hold(locate(""), labels, network._replace(shortest=network.shortest + 1))
 
 
 def test_labels_of_other_models_are_reported_by_their_two_letter_codes(tmp_path):
