@@ -19,6 +19,7 @@ BUILT_IN = {
     "pii": "filters.pii:PiiFilter",
     "optout": "filters.optout:OptoutFilter",
     "licence": "filters.licence:LicenceFilter",
+    "mentions": "filters.mentions:MentionsFilter",
 }
 ENTRY_POINTS = "corpusmill.filters"
 DATATROVE = "datatrove."

@@ -1,0 +1,187 @@
+"""Lexicons: YAML files of the words that mention a group of people, with their forms, sources and what is no mention."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from filters.contract import ConfigError
+
+FOLDER = Path(__file__).parent / "lexicons"
+
+AXES = (
+    "age",
+    "gender",
+    "ethnicity",
+    "religion",
+    "nationality",
+    "disability",
+    "sexual_orientation",
+    "socioeconomic",
+    "appearance",
+)
+"""What is mentioned of a person: the nine axes of the BBQ benchmark (Parrish et al. 2022)."""
+HELPERS = ("occupation", "sentiment")
+"""Words that are counted beside mentions; no mentions themselves."""
+LANGUAGES = ("en", "zh", "fr", "de", "it", "ja", "es")
+MOST_FORMS = 400
+"""Forms that one term may expand to: more is a slip of the pen, and costs memory."""
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+class Term(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Words that say the same: ``(a|b)`` in any of them stands for alternatives, the first of all is the identifier.
+
+    case: "exact" where capitals tell (Polish, polish). only: contexts one of which must hold; unless: contexts none of which may.
+    A context is a pattern with ``~`` where the term stands and ``{name}`` for a word list. number: where the age stands, whose
+    value then chooses the group.
+    """
+
+    term: str
+    also: tuple[str, ...] = ()
+    case: Literal["any", "exact"] = "any"
+    only: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
+    number: Literal["", "before", "after"] = ""
+
+
+class Lexicon(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One language's words. sources: for each axis, where its groups and words come from.
+
+    words: lists for use in contexts. no_mention: phrases of which no part is a mention. axes: axis -> group -> terms.
+    """
+
+    language: Literal["en", "zh", "fr", "de", "it", "ja", "es"]
+    version: int
+    about: str = ""
+    sources: dict[str, str]
+    words: dict[str, tuple[str, ...]] = {}
+    no_mention: tuple[str, ...] = ()
+    axes: dict[str, dict[str, tuple[str | Term, ...]]]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A term ready for the finder. forms: spelled out, the identifier first; only/unless: expressions for what stands before
+    and after it. An entry without an axis is a phrase that is no mention."""
+
+    language: str
+    axis: str
+    group: str
+    identifier: str
+    forms: tuple[str, ...]
+    exact: bool = False
+    only: tuple[Context, ...] = ()
+    unless: tuple[Context, ...] = ()
+    number: str = ""
+
+
+@dataclass(frozen=True)
+class Context:
+    """before must match up to the term, after from its end on."""
+
+    before: re.Pattern[str] | None
+    after: re.Pattern[str] | None
+
+    def holds(self, before: str, after: str) -> bool:
+        return (self.before is None or self.before.search(before) is not None) and (
+            self.after is None or self.after.match(after) is not None
+        )
+
+
+def built_in(languages: Sequence[str] = LANGUAGES, *, helpers: bool = False) -> list[Path]:
+    """Files of the lexicons that come with the package: one a language, and with ``helpers`` the words counted beside them."""
+    kinds = ("", "-beside") if helpers else ("",)
+    paths = [FOLDER / f"{language}{kind}.yaml" for kind in kinds for language in languages]
+    return [p for p in paths if p.is_file()]
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def read(path: Path) -> Lexicon:
+    """The lexicon in a file. Raises ConfigError naming the file, the place in it and what is wrong."""
+    # Imported here: planning needs no YAML of ours.
+    import yaml
+
+    try:
+        document = yaml.load(path.read_text("utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        lexicon = msgspec.convert(document, Lexicon)
+    except OSError as error:
+        raise ConfigError(f"mentions: no lexicon {path}: {error.strerror}; give the path of a .yaml file") from None
+    except (yaml.YAMLError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        raise ConfigError(f"mentions: lexicon {path.name}: {' '.join(str(error).split())}") from None
+    try:
+        for _ in entries(lexicon):
+            pass
+    except ConfigError as error:
+        raise ConfigError(f"mentions: lexicon {path.name}: {error}") from None
+    return lexicon
+
+
+def entries(lexicon: Lexicon) -> Iterator[Entry]:
+    """Every term, spelled out. Raises ConfigError naming the term that cannot be."""
+    for axis, groups in lexicon.axes.items():
+        if axis not in AXES + HELPERS:
+            raise ConfigError(f"no axis {axis!r}; there are {', '.join(AXES + HELPERS)}")
+        if axis not in lexicon.sources:
+            raise ConfigError(f"axis {axis} names no source; say under `sources` where its words come from")
+        for group, terms in groups.items():
+            if not _NAME.fullmatch(group):
+                raise ConfigError(f"{axis}: a group is named in small letters, digits and _, not {group!r}")
+            for given in terms:
+                yield _entry(lexicon, axis, group, Term(term=given) if isinstance(given, str) else given)
+    for phrase in lexicon.no_mention:
+        forms = tuple(_expanded(phrase, phrase))
+        yield Entry(lexicon.language, "", "", forms[0], forms)
+
+
+def _entry(lexicon: Lexicon, axis: str, group: str, term: Term) -> Entry:
+    where = f"{axis}.{group}: {term.term}"
+    forms = tuple(dict.fromkeys(f for written in (term.term, *term.also) for f in _expanded(written, where)))
+    only, unless = (tuple(_context(lexicon, written, where) for written in given) for given in (term.only, term.unless))
+    exact = term.case == "exact"
+    return Entry(lexicon.language, axis, group, forms[0], forms, exact, only, unless, term.number)
+
+
+def _expanded(written: str, where: str) -> list[str]:
+    """``wom(an|en)`` as woman, women; a part may be empty."""
+    pieces = re.split(r"\(([^()]*)\)", written)
+    options = [piece.split("|") if i % 2 else [piece] for i, piece in enumerate(pieces)]
+    if any(c in piece for piece in pieces[::2] for c in "()|"):
+        raise ConfigError(f"{where}: {written!r} has a bracket that is not closed, or | outside brackets")
+    forms = [" ".join("".join(parts).split()) for parts in product(*options)]
+    if not all(forms) or len(forms) > MOST_FORMS:
+        raise ConfigError(f"{where}: {written!r} stands for nothing, or for more than {MOST_FORMS} forms")
+    return forms
+
+
+def _context(lexicon: Lexicon, written: str, where: str) -> Context:
+    if written.count("~") != 1:
+        raise ConfigError(f"{where}: the context {written!r} needs one ~ where the term stands")
+    before, after = (_expression(lexicon, side, where) for side in written.split("~"))
+    try:
+        return Context(
+            re.compile(rf"(?:{before})$", re.IGNORECASE) if before else None,
+            re.compile(after, re.IGNORECASE) if after else None,
+        )
+    except re.error as error:
+        raise ConfigError(f"{where}: the context {written!r}: {error}") from None
+
+
+def _expression(lexicon: Lexicon, side: str, where: str) -> str:
+    def put(match: re.Match[str]) -> str:
+        if match[1] not in lexicon.words:
+            raise ConfigError(f"{where}: no word list {match[1]!r}")
+        return "(?:" + "|".join(lexicon.words[match[1]]) + ")"
+
+    side = re.sub(r"\{([a-z][a-z_]*)\}", put, side)
+    return side.replace(" ", r"[\s-]+")
