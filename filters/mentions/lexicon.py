@@ -39,16 +39,19 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 class Term(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Words that say the same: ``(a|b)`` in any of them stands for alternatives, the first of all is the identifier.
 
-    case: "exact" where capitals tell (Polish, polish). only: contexts one of which must hold; unless: contexts none of which may.
-    A context is a pattern with ``~`` where the term stands and ``{name}`` for a word list. number: where the age stands, whose
-    value then chooses the group.
+    each: several terms that share all else; ``~`` in also and sure then stands for each of them. sure: forms that are mentions
+    whatever stands around them. case: "exact" where capitals tell (Polish, polish). only: contexts one of which must hold;
+    unless: contexts none of which may. A context is a pattern with ``~`` where the term stands and ``{name}`` for a word list.
+    number: where the age stands, whose value then chooses the group.
     """
 
-    term: str
+    term: str = ""
+    each: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
+    sure: tuple[str, ...] = ()
     case: Literal["any", "exact"] = "any"
-    only: tuple[str, ...] = ()
-    unless: tuple[str, ...] = ()
+    only: tuple[str | tuple[str, ...], ...] = ()
+    unless: tuple[str | tuple[str, ...], ...] = ()
     number: Literal["", "before", "after"] = ""
 
 
@@ -138,18 +141,38 @@ def entries(lexicon: Lexicon) -> Iterator[Entry]:
             if not _NAME.fullmatch(group):
                 raise ConfigError(f"{axis}: a group is named in small letters, digits and _, not {group!r}")
             for given in terms:
-                yield _entry(lexicon, axis, group, Term(term=given) if isinstance(given, str) else given)
+                term = Term(term=given) if isinstance(given, str) else given
+                if bool(term.term) == bool(term.each):
+                    raise ConfigError(f"{axis}.{group}: an entry needs either a term or each, a list of terms")
+                for word in term.each or (term.term,):
+                    yield from _entries(lexicon, axis, group, word, term)
     for phrase in lexicon.no_mention:
         forms = tuple(_expanded(phrase, phrase))
         yield Entry(lexicon.language, "", "", forms[0], forms)
 
 
-def _entry(lexicon: Lexicon, axis: str, group: str, term: Term) -> Entry:
-    where = f"{axis}.{group}: {term.term}"
-    forms = tuple(dict.fromkeys(f for written in (term.term, *term.also) for f in _expanded(written, where)))
-    only, unless = (tuple(_context(lexicon, written, where) for written in given) for given in (term.only, term.unless))
+def _entries(lexicon: Lexicon, axis: str, group: str, word: str, term: Term) -> Iterator[Entry]:
+    """One entry of the forms that contexts are asked for, and one of those that are mentions in any."""
+    where = f"{axis}.{group}: {word}"
+    identifier = _expanded(word, where)[0]
+    only, unless = (
+        tuple(_context(lexicon, written, where) for written in _flat(given)) for given in (term.only, term.unless)
+    )
     exact = term.case == "exact"
-    return Entry(lexicon.language, axis, group, forms[0], forms, exact, only, unless, term.number)
+    forms = _forms((word, *term.also), word, where)
+    yield Entry(lexicon.language, axis, group, identifier, forms, exact, only, unless, term.number)
+    if term.sure:
+        yield Entry(lexicon.language, axis, group, identifier, _forms(term.sure, word, where), exact)
+
+
+def _flat(given: Sequence[str | tuple[str, ...]]) -> Iterator[str]:
+    """Contexts, with lists among them (a YAML alias) put in their place."""
+    for each in given:
+        yield from (each,) if isinstance(each, str) else each
+
+
+def _forms(written: Sequence[str], word: str, where: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(form for each in written for form in _expanded(each.replace("~", word), where)))
 
 
 def _expanded(written: str, where: str) -> list[str]:
