@@ -142,11 +142,6 @@ def _match_ends(database: hyperscan.Database, segments: Segments, ordered: np.nd
     return ends
 
 
-def compile_patterns(patterns: Sequence[Pattern]) -> hyperscan.Database:
-    """One exact database for texts that are scanned one by one. Raises ConfigError naming the pattern that is refused."""
-    return _compile(tuple(patterns), loose=False)
-
-
 def _compile(patterns: tuple[Pattern, ...], *, loose: bool) -> hyperscan.Database:
     """A database of its own for each set, since its scratch space serves one scan at a time."""
     database = hyperscan.loadb(_compiled(patterns, loose), mode=hyperscan.HS_MODE_BLOCK)

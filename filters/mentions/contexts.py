@@ -50,11 +50,13 @@ class Judge:
     ) -> np.ndarray:
         """bool a hit: its contexts allow it. low/high: the text it lies in. group: codes, set anew for ages by number."""
         keep = np.ones(len(start), np.bool_)
-        for i in np.flatnonzero(self._asks[entry]):
-            term = self._entries[entry[i]]
-            before = data[max(low[i], start[i] - NEARBY) : start[i]].tobytes().decode("utf-8", "ignore")
-            after = data[end[i] : min(high[i], end[i] + NEARBY)].tobytes().decode("utf-8", "ignore")
-            found = self._group_of(term, before, after)
+        asked = np.flatnonzero(self._asks[entry])
+        raw = data.tobytes() if len(asked) else b""
+        rows = zip(asked, *(column[asked].tolist() for column in (low, high, start, end, entry)), strict=True)
+        for i, a, b, here, there, number in rows:
+            before = raw[max(a, here - NEARBY) : here].decode("utf-8", "ignore")
+            after = raw[there : min(b, there + NEARBY)].decode("utf-8", "ignore")
+            found = self._group_of(self._entries[number], before, after)
             if found is None:
                 keep[i] = False
             else:

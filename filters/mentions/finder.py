@@ -13,7 +13,7 @@ from filters.batch import Segments
 from filters.mentions import kernels, tongues
 from filters.mentions.contexts import Judge
 from filters.mentions.lexicon import HELPERS, Entry, Lexicon, entries
-from filters.mentions.literals import Literals
+from filters.mentions.forms import Forms
 
 CHUNK = 4 << 20
 """Bytes of text joined for one scan."""
@@ -46,7 +46,7 @@ class Finder:
 
     def __init__(self, lexicons: Sequence[Lexicon]) -> None:
         self.entries: tuple[Entry, ...] = tuple(e for lexicon in lexicons for e in entries(lexicon))
-        self._literals = Literals(self.entries)
+        self._forms = Forms(self.entries)
         self._judge = Judge(self.entries)
         self._keys, self._masks = tongues.table()
         self._bits = np.array([tongues.BITS[e.language] for e in self.entries], np.int64)
@@ -77,14 +77,13 @@ class Finder:
 
     def _find(self, joined: Joined) -> tuple[np.ndarray, ...]:
         """segment, start, end, entry, group of the mentions in one chunk."""
-        start, end, entry, wide = self._literals.scan(joined.data)
+        start, end, entry = self._forms.scan(joined.data)
         at = np.searchsorted(joined.low, start, side="right") - 1
         low, high = joined.low[at], joined.high[at]
         keep = end <= high
-        keep &= kernels.bounded(joined.data, start, end, low, high, wide)
         start, end, entry, at = start[keep], end[keep], entry[keep], at[keep]
         low, high = joined.low[at], joined.high[at]
-        keep = kernels.prose(joined.data, low, high, start, end)
+        keep = kernels.prose(joined.data, low, high, start, end, kernels.SPECIAL)
         can = kernels.languages(joined.data, start, low, high, self._keys, self._masks, tongues.JAPANESE)
         keep &= self._readable(can, entry)
         start, end, entry, at = start[keep], end[keep], entry[keep], at[keep]

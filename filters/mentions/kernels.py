@@ -16,42 +16,145 @@ BLOCK = 256
 """Bytes that share one reading of their language."""
 LONGEST_WORD = 12
 """Function words are short; longer ones are not looked up."""
+SPECIAL = np.isin(np.arange(256), [10, 96, 36, 92, 60])
+"""Bytes at which something may begin that is no prose: newline ` $ backslash <"""
+
+
+_STARTS = np.array([97 <= (c | 32) <= 122 if c < 128 else 0xC3 <= c <= 0xE1 for c in range(256)])
+"""Bytes that letters begin with, in scripts that put spaces between words. CJK and punctuation part words as a space does."""
+_GOES_ON = _STARTS | np.array([0x80 <= c <= 0xBF for c in range(256)])
 
 
 @njit(cache=True, nogil=True)
-def _word_before(data, i, low) -> bool:  # type: ignore[no-untyped-def]
-    """Whether the character that ends at i is part of a word (letters of scripts that put spaces between words)."""
-    if i <= low:
-        return False
-    p = i - 1
-    while p > low and data[p] & 0xC0 == 0x80 and i - p < 4:
-        p -= 1
-    return _is_word(data, p, i)
+def _is_letter(data, p, high) -> bool:  # type: ignore[no-untyped-def]
+    return p < high and _STARTS[data[p]]
 
 
 @njit(cache=True, nogil=True)
-def _is_word(data, p, high) -> bool:  # type: ignore[no-untyped-def]
-    """Whether a character of a word begins at p. CJK and punctuation beyond ASCII part words as a space does."""
-    if p >= high:
-        return False
+def _lowered(data, p) -> int:  # type: ignore[no-untyped-def]
+    """The byte at p, of the small letter: ASCII and Latin-1 (É is C3 89, é is C3 A9)."""
     c = data[p]
-    if c < 0x80:
-        return 48 <= c <= 57 or 97 <= (c | 32) <= 122 or c == 95
-    second = data[p + 1] if p + 1 < high else 0
-    if c == 0xC2:
-        return False
-    if c == 0xC3:
-        return second != 0x97 and second != 0xB7  # × ÷
-    return 0xC4 <= c <= 0xDF or 0xE0 <= c <= 0xE1
+    if 65 <= c <= 90:
+        return c | 32
+    if 0x80 <= c <= 0x9E and c != 0x97 and p > 0 and data[p - 1] == 0xC3:
+        return c + 32
+    return c
 
 
 @njit(cache=True, nogil=True)
-def bounded(data, start, end, low, high, wide) -> np.ndarray:  # type: ignore[no-untyped-def]
-    """bool a hit: no word goes on at either side. wide: the term is of a script without spaces, and needs no boundary."""
-    out = np.empty(len(start), np.bool_)
-    for i in range(len(start)):
-        out[i] = wide[i] or not (_word_before(data, start[i], low[i]) or _is_word(data, end[i], high[i]))
-    return out
+def _hash(data, p, e) -> int:  # type: ignore[no-untyped-def]
+    """FNV-1a. Without bit 5 capitals of ASCII and Latin-1 are as their small letters; what else that merges, a look at the
+    bytes tells apart."""
+    h = np.uint64(1469598103934665603)
+    for q in range(p, e):
+        h = (h ^ np.uint64(data[q] | 32)) * np.uint64(1099511628211)
+    return h
+
+
+@njit(cache=True, nogil=True)
+def head(data, p) -> int:  # type: ignore[no-untyped-def]
+    """The first two bytes of a word, as a place in the table of lengths."""
+    return (np.int64(data[p] | 32) << 8) | np.int64(data[p + 1] | 32)
+
+
+@njit(cache=True, nogil=True)
+def _find(h, keys, values) -> int:  # type: ignore[no-untyped-def]
+    """The value of a key in an open table (its size a power of two, 0 marks a free place), or -1."""
+    mask = np.uint64(len(keys) - 1)
+    at = (h ^ (h >> np.uint64(32))) & mask
+    while keys[at] != 0:
+        if keys[at] == h:
+            return values[at]
+        at = (at + np.uint64(1)) & mask
+    return -1
+
+
+@njit(cache=True, nogil=True)
+def word_end(data, p, high) -> int:  # type: ignore[no-untyped-def]
+    """Where the run of letters that begins at p ends (p itself if none does)."""
+    if _is_letter(data, p, high):
+        p += 1
+        while p < high and _GOES_ON[data[p]]:
+            p += 1
+    return p
+
+
+@njit(cache=True, nogil=True)
+def first_key(data, p, high) -> int:  # type: ignore[no-untyped-def]
+    """What a form is looked up by: its first word, or its first character where there are no words."""
+    e = word_end(data, p, high)
+    if e == p:
+        e = p + 1
+        while e < high and data[e] & 0xC0 == 0x80:
+            e += 1
+    return _hash(data, p, e)
+
+
+@njit(cache=True, nogil=True)
+def _matches(data, p, high, form, a, b, exact) -> int:  # type: ignore[no-untyped-def]
+    """Where the form (bytes a:b of ``form``) ends if it stands at p, or -1. A space is a line's end or a hyphen as well."""
+    while a < b:
+        if p >= high:
+            return -1
+        c, d = data[p], form[a]
+        if d == 32 or d == 45:
+            if c != 32 and c != 10 and c != 45:
+                return -1
+        elif d == 39 and c == 0xE2:  # ’
+            if p + 2 >= high or data[p + 1] != 0x80 or data[p + 2] != 0x99:
+                return -1
+            p += 2
+        elif (c != d) if exact else (_lowered(data, p) != _lowered(form, a)):
+            return -1
+        p += 1
+        a += 1
+    return p
+
+
+@njit(cache=True, nogil=True)
+def scan(data, begin, high, lengths, keys, values, first, forms, text, low_text, exact, number, out):  # type: ignore[no-untyped-def]
+    """Fill out (rows of start, end, form) with the forms that stand in data[begin:high]; returns rows and where to go on.
+
+    lengths: for each head, the lengths (bits, 31 and more as one) that words beginning so have: most words end there. keys/values: a table from a form's first word to a place in ``first``; forms[first[v]:first[v + 1]] have that word; form f is
+    text[low_text[f]:low_text[f + 1]]. number: the form may follow a digit (34岁, 34enne).
+    """
+    count = 0
+    p = begin
+    while p < high:
+        c = data[p]
+        if _is_letter(data, p, high):
+            e = word_end(data, p, high)
+            if e - p < 2 or not (lengths[head(data, p)] >> np.uint32(min(e - p, 31))) & np.uint32(1):
+                p = e
+                continue
+        elif 0xE3 <= c <= 0xED:
+            e = p + 3
+        else:
+            p += 1
+            continue
+        at = _find(_hash(data, p, min(e, high)), keys, values)
+        if at >= 0:
+            if count + first[at + 1] - first[at] > len(out):
+                return count, p
+            before = data[p - 1] if p > 0 else 32
+            for k in range(first[at], first[at + 1]):
+                f = forms[k]
+                end = _matches(data, p, high, text, low_text[f], low_text[f + 1], exact[f])
+                if end < 0 or before == 95 or (48 <= before <= 57 and not number[f] and c < 0xE3):
+                    continue
+                # A form of letters ends where its word ends.
+                if end < high and text[low_text[f + 1] - 1] != 46 and data[end - 1] < 0x80:
+                    after = data[end]
+                    if _is_letter(data, end, high) or after == 95 or 48 <= after <= 57:
+                        continue
+                elif end < high and c < 0xE2 and _is_letter(data, end, high):
+                    continue
+                out[count, 0] = p
+                out[count, 1] = end
+                out[count, 2] = f
+                count += 1
+        p = e
+    return count, p
 
 
 @njit(cache=True, nogil=True)
@@ -96,7 +199,7 @@ def _is_address(data, a, start, end, b) -> bool:  # type: ignore[no-untyped-def]
         return True
     if start > a and data[start - 1] == 47 and (start - 1 == p):  # /man
         return True
-    before_dot = start - 2 >= a and data[start - 1] == 46 and _is_word(data, start - 2, b)
+    before_dot = start - 2 >= a and data[start - 1] == 46 and _is_letter(data, start - 2, b)
     after_dot = end + 1 < b and data[end] == 46 and 97 <= data[end + 1] <= 122
     at_sign = end < b and data[end] == 64
     return before_dot or after_dot or at_sign
@@ -130,91 +233,99 @@ def _is_code_line(data, p, b) -> bool:  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _prose_of(data, a, b, start, end, out, i, n) -> int:  # type: ignore[no-untyped-def]
+def _fence_end(data, p, b) -> int:  # type: ignore[no-untyped-def]
+    """The end of the line that begins at p if it is a fence (``` or ~~~, quoted or not), else -1."""
+    while p < b and (data[p] == 32 or data[p] == 9 or data[p] == 62):
+        p += 1
+    if p + 2 < b and (data[p] == 96 or data[p] == 126) and data[p] == data[p + 1] and data[p] == data[p + 2]:
+        return _line_end(data, p, b)
+    return -1
+
+
+@njit(cache=True, nogil=True)
+def _skip(data, p, b) -> tuple[int, int]:  # type: ignore[no-untyped-def]
+    """Past inline code, a formula or a tag that begins at p (p + 1 if none does), and the byte that closes a display formula
+    that stays open at the line's end (0 if none does)."""
+    c = data[p]
+    following = data[p + 1] if p + 1 < b else 32
+    if c == 96:
+        run = p
+        while run < b and data[run] == 96:
+            run += 1
+        close = _closing(data, run, b, 96, 0)
+        return (close + 1 if close >= 0 else run), 0
+    if c == 36 and following == 36:
+        close = _closing(data, p + 2, b, 36, 36)
+        return (close + 2, 0) if close >= 0 else (p + 2, 36)
+    if c == 36 and following > 32 and not 48 <= following <= 57:
+        close = _closing(data, p + 1, b, 36, 0)
+        return (close + 1 if close >= 0 else p + 1), 0
+    if c == 92 and (following == 40 or following == 91):
+        close = _closing(data, p + 2, b, 92, following + (1 if following == 40 else 2))
+        if close >= 0:
+            return close + 2, 0
+        return p + 2, 93 if following == 91 else 0
+    if c == 60 and (97 <= (following | 32) <= 122 or following == 47):
+        close = _closing(data, p, min(b, p + URL_REACH), 62, 0)
+        return (close + 1 if close >= 0 else p + 1), 0
+    return p + 1, 0
+
+
+@njit(cache=True, nogil=True)
+def _prose_of(data, a, b, start, end, out, i, n, special) -> int:  # type: ignore[no-untyped-def]
     """Fill out[i..] for the hits (sorted by start) that lie in the text a:b; returns the index after the last of them."""
-    fenced = formula = False
-    line = a
-    while line < b and i < n and start[i] < b:
-        stop = _line_end(data, line, b)
-        p = line
-        while p < stop and (data[p] == 32 or data[p] == 9 or data[p] == 62):
+    fenced = False
+    formula = 0
+    p = line = a
+    fresh = True
+    code = -1
+    while i < n and start[i] < b:
+        if fresh:
+            line, fresh, code = p, False, -1
+            fence = _fence_end(data, p, b)
+            if fence >= 0:
+                fenced = not fenced
+            if fence >= 0 or fenced:
+                p = _line_end(data, p, b)
+                while i < n and start[i] < p:
+                    out[i] = False
+                    i += 1
+                fresh = True
+                p += 1
+                continue
+        stop = min(b, start[i])
+        while p < stop and not special[data[p]]:
             p += 1
-        fence = stop - p >= 3 and (data[p] == 96 or data[p] == 126) and data[p] == data[p + 1] == data[p + 2]
-        if fence:
-            fenced = not fenced
-        if fence or fenced:
-            while i < n and start[i] < stop:
+        if p < stop or special[data[p]]:
+            c = data[p]
+            if c == 10:
+                fresh = True
+                p += 1
+                continue
+            past, opened = p + 1, 0
+            if formula == 0:
+                past, opened = _skip(data, p, b)
+            elif (c == 36 and formula == 36) or (c == 92 and formula == 93 and p + 1 < b and data[p + 1] == 93):
+                formula = 0
+                past = p + 2
+            if opened:
+                formula = opened
+            while i < n and start[i] < past:
                 out[i] = False
                 i += 1
-        else:
-            i, formula = _prose_of_line(data, line, stop, start, end, out, i, n, formula, a, b)
-        line = stop + 1
-    while i < n and start[i] < b:
-        out[i] = not fenced
+            p = past
+            continue
+        if code < 0:
+            code = 1 if _is_code_line(data, line, b) else 0
+        bad = code == 1 or formula != 0
+        out[i] = not (bad or _is_address(data, a, start[i], end[i], b) or _is_key(data, start[i], end[i], a, b))
         i += 1
     return i
 
 
 @njit(cache=True, nogil=True)
-def _prose_of_line(data, p, stop, start, end, out, i, n, formula, a, b):  # type: ignore[no-untyped-def]
-    """One line's hits: none in inline code, formulae, tags; addresses, keys and lines of code as a whole."""
-    code = False
-    asked = False
-    while p < stop:
-        c = data[p]
-        past = p + 1
-        if formula:
-            close = _closing(data, p, stop, 36, 36)
-            if close < 0:
-                close = _closing(data, p, stop, 92, 93)
-            formula = close < 0
-            past = stop if close < 0 else close + 2
-        elif c == 96:
-            run = p
-            while run < stop and data[run] == 96:
-                run += 1
-            close = _closing(data, run, stop, 96, 0)
-            past = close + 1 if close >= 0 else run
-        elif c == 36:
-            following = data[p + 1] if p + 1 < stop else 32
-            if following == 36:
-                close = _closing(data, p + 2, stop, 36, 36)
-                formula = close < 0
-                past = stop if close < 0 else close + 2
-            elif following > 32 and not 48 <= following <= 57:
-                close = _closing(data, p + 1, stop, 36, 0)
-                past = close + 1 if close >= 0 else p + 1
-        elif c == 92 and p + 1 < stop and (data[p + 1] == 40 or data[p + 1] == 91):
-            square = data[p + 1] == 91
-            close = _closing(data, p + 2, stop, 92, 93 if square else 41)
-            formula = close < 0 and square
-            past = close + 2 if close >= 0 else stop if square else p + 2
-        elif c == 60 and p + 1 < stop and (97 <= (data[p + 1] | 32) <= 122 or data[p + 1] == 47):
-            close = _closing(data, p, min(stop, p + URL_REACH), 62, 0)
-            past = close + 1 if close >= 0 else p + 1
-        if past > p + 1:
-            while i < n and start[i] < past:
-                out[i] = start[i] < p
-                i += 1
-        else:
-            while i < n and start[i] <= p:
-                if not asked:
-                    asked = True
-                    begin = p
-                    while begin > a and data[begin - 1] != 10:
-                        begin -= 1
-                    code = _is_code_line(data, begin, b)
-                out[i] = not (
-                    code or _is_address(data, a, start[i], end[i], b) or _is_key(data, start[i], end[i], a, b)
-                )
-                i += 1
-        p = past
-    return i, formula
-
-
-@njit(cache=True, nogil=True)
-def prose(data, low, high, start, end) -> np.ndarray:  # type: ignore[no-untyped-def]
-    """bool a hit (sorted by start): it stands in prose. low/high: the text that each hit lies in."""
+def prose(data, low, high, start, end, special) -> np.ndarray:  # type: ignore[no-untyped-def]
+    """bool a hit (sorted by start): it stands in prose. low/high: the text that each hit lies in. special: bool[256], SPECIAL."""
     n = len(start)
     out = np.ones(n, np.bool_)
     i = 0
@@ -225,42 +336,27 @@ def prose(data, low, high, start, end) -> np.ndarray:  # type: ignore[no-untyped
                 out[i] = not _is_key(data, start[i], end[i], low[i], high[i])
                 i += 1
         else:
-            i = max(_prose_of(data, low[i], high[i], start, end, out, i, n), i + 1)
+            i = _prose_of(data, low[i], high[i], start, end, out, i, n, special)
     return out
 
 
 @njit(cache=True, nogil=True)
-def _lookup(data, p, e, keys, masks) -> int:  # type: ignore[no-untyped-def]
-    """The languages of a function word, as bits. A word of up to LONGEST_WORD bytes is its own number."""
-    h = np.uint64(1469598103934665603)
-    for q in range(p, e):
-        c = data[q]
-        if 65 <= c <= 90:
-            c |= 32
-        h = (h ^ np.uint64(c)) * np.uint64(1099511628211)
-    at = np.searchsorted(keys, h)
-    return masks[at] if at < len(keys) and keys[at] == h else 0
-
-
-@njit(cache=True, nogil=True)
-def _count(data, a, b, keys, masks, counts):  # type: ignore[no-untyped-def]
+def _count(data, a, b, keys, values, counts):  # type: ignore[no-untyped-def]
+    """Add the function words in data[a:b] to the counts of their languages."""
     p = a
     while p < b:
-        while p < b and not _is_word(data, p, b):
+        if not _is_letter(data, p, b):
             p += 1
-            while p < b and data[p] & 0xC0 == 0x80:
-                p += 1
-        e = p
-        while e < b and (_is_word(data, e, b) or data[e] & 0xC0 == 0x80):
-            e += 1
-        if 0 < e - p <= LONGEST_WORD:
-            mask = _lookup(data, p, e, keys, masks)
+            continue
+        e = word_end(data, p, b)
+        if e - p <= LONGEST_WORD:
+            mask = _find(_hash(data, p, e), keys, values)
             k = 0
-            while mask:
+            while mask > 0:
                 counts[k] += mask & 1
                 mask >>= 1
                 k += 1
-        p = max(e, p + 1)
+        p = e
 
 
 @njit(cache=True, nogil=True)
@@ -276,7 +372,7 @@ def _is_japanese(data, a, b) -> bool:  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def languages(data, start, low, high, keys, masks, count) -> np.ndarray:  # type: ignore[no-untyped-def]
+def languages(data, start, low, high, keys, values, count) -> np.ndarray:  # type: ignore[no-untyped-def]
     """int64 a hit (sorted by start): the languages it can be read in, as bits; ``count`` is the bit for Japanese.
 
     Function words around the hit decide between languages of words (all of them if there are none, then the whole text's);
@@ -292,7 +388,7 @@ def languages(data, start, low, high, keys, masks, count) -> np.ndarray:  # type
             text = low[i]
             block = -1
             whole[:] = 0
-            _count(data, low[i], min(high[i], low[i] + 8 * BLOCK), keys, masks, whole)
+            _count(data, low[i], min(high[i], low[i] + 8 * BLOCK), keys, values, whole)
         if (start[i] - low[i]) // BLOCK != block:
             block = (start[i] - low[i]) // BLOCK
             a = max(low[i], low[i] + block * BLOCK - AROUND)
@@ -301,7 +397,7 @@ def languages(data, start, low, high, keys, masks, count) -> np.ndarray:  # type
             while a < b and data[a] & 0xC0 == 0x80:
                 a += 1
             counts = np.zeros(count, np.int64)
-            _count(data, a, b, keys, masks, counts)
+            _count(data, a, b, keys, values, counts)
             if counts.max() == 0:
                 counts = whole
             held = 0

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from filters.mentions import kernels
+from filters.mentions.forms import open_table
+
 LATIN = ("en", "fr", "de", "it", "es")
 """Languages told apart by function words; a bit each, in this order. The bits after them: ja, then zh."""
 JAPANESE = len(LATIN)
@@ -31,19 +34,12 @@ WORDS = {
 }
 
 
-def _hash(word: str) -> int:
-    """FNV-1a over bytes, ASCII capitals made small: as the kernel does."""
-    h = 1469598103934665603
-    for c in word.encode():
-        h = ((h ^ c) * 1099511628211) & (2**64 - 1)
-    return h
-
-
 def table() -> tuple[np.ndarray, np.ndarray]:
-    """keys: uint64, sorted; masks: int64, the languages that have the word."""
+    """From a function word's hash to the languages that have it, as bits; see ``forms.open_table``."""
     found: dict[int, int] = {}
     for name, words in WORDS.items():
         for word in words.split():
-            found[_hash(word)] = found.get(_hash(word), 0) | BITS[name]
-    keys = sorted(found)
-    return np.array(keys, np.uint64), np.array([found[k] for k in keys], np.int64)
+            data = np.frombuffer(word.encode(), np.uint8)
+            key = int(kernels.first_key(data, 0, len(data)))
+            found[key] = found.get(key, 0) | BITS[name]
+    return open_table(found)
