@@ -12,11 +12,13 @@ import pyarrow as pa
 from filters.batch import Segments
 from filters.mentions import kernels, tongues
 from filters.mentions.contexts import Judge
-from filters.mentions.lexicon import HELPERS, Entry, Lexicon, entries
+from filters.mentions.lexicon import Entry, Lexicon, entries
 from filters.mentions.forms import Forms
 
 CHUNK = 4 << 20
 """Bytes of text joined for one scan."""
+
+ORIGIN = ("ethnicity", "nationality")
 
 SCHEMA = pa.schema(
     [
@@ -54,7 +56,8 @@ class Finder:
         groups, self._groups = _codes([*(e.group for e in self.entries), *self._judge.groups])
         names, self._names = _codes(e.identifier for e in self.entries)
         self._columns = (axes, groups, names)
-        self._helpers = np.array([name in HELPERS for name in self._axes], np.bool_)
+        # Of origin there are two axes: an African American is no mention of Americans.
+        self._kin = np.array([-1 if name in ORIGIN else i for i, name in enumerate(self._axes)], np.int64)
 
     def find(self, segments: Segments, which: np.ndarray) -> pa.Table:
         """Every mention in the named segments (indices), as SCHEMA says; by segment, start, axis. start/end: bytes from the
@@ -91,7 +94,7 @@ class Finder:
         group = self._columns[1][entry].copy()
         keep = self._judge.judge(joined.data, low, high, start, end, entry, group)
         keep[keep] = kernels.longest(
-            start[keep], end[keep], self._columns[0][entry[keep]], self._unmentioned, self._helpers
+            start[keep], end[keep], self._columns[0][entry[keep]], self._unmentioned, self._kin
         )
         start, end, entry, at, group = start[keep], end[keep], entry[keep], at[keep], group[keep]
         return joined.segment[at], start - joined.low[at], end - joined.low[at], entry, group

@@ -207,7 +207,9 @@ def _is_address(data, a, start, end, b) -> bool:  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _is_key(data, start, end, a, b) -> bool:  # type: ignore[no-untyped-def]
-    """A JSON key or an assignment: "man": or man= or man( right at the hit."""
+    """A JSON key or an assignment: "man": or man= or =man or man( right at the hit."""
+    if start - 1 > a and data[start - 1] == 61 and _is_letter(data, start - 2, b):
+        return True
     if end < b and (data[end] == 61 or data[end] == 40):
         return True
     quote = data[end] if end < b else 0
@@ -402,7 +404,8 @@ def languages(data, start, low, high, keys, values, count) -> np.ndarray:  # typ
                 counts = whole
             held = 0
             for k in range(count):
-                if counts[k] == counts.max():
+                # Two thirds are enough: short texts have few function words, and neighbours share many.
+                if 3 * counts[k] >= 2 * counts.max():
                     held |= 1 << k
             held |= 1 << count if _is_japanese(data, a, b) else 0
         out[i] = held
@@ -410,11 +413,11 @@ def languages(data, start, low, high, keys, values, count) -> np.ndarray:  # typ
 
 
 @njit(cache=True, nogil=True)
-def longest(start, end, axis, unmentioned, helper) -> np.ndarray:  # type: ignore[no-untyped-def]
-    """bool a hit (sorted by start): it stands, because no longer one holds it.
+def longest(start, end, axis, unmentioned, kin) -> np.ndarray:  # type: ignore[no-untyped-def]
+    """bool a hit (sorted by start): it stands, because no longer one of its kin holds it.
 
     A phrase that is no mention (axis ``unmentioned``) takes all that it overlaps, unless that is longer; itself it never stands.
-    Of equal ones of one axis the first stands. helper: axes that take nothing but their own.
+    Of equal ones of one axis the first stands. kin: axes with one number take from each other.
     """
     out = np.ones(len(start), np.bool_)
     for i in range(len(start)):
@@ -423,22 +426,20 @@ def longest(start, end, axis, unmentioned, helper) -> np.ndarray:  # type: ignor
         j = i - 1
         while j >= 0 and start[i] - start[j] < URL_REACH:
             if end[j] > start[i]:
-                if _takes(start, end, axis, unmentioned, helper, j, i):
+                if _takes(start, end, axis, unmentioned, kin, j, i):
                     out[i] = False
-                if _takes(start, end, axis, unmentioned, helper, i, j):
+                if _takes(start, end, axis, unmentioned, kin, i, j):
                     out[j] = False
             j -= 1
     return out
 
 
 @njit(cache=True, nogil=True)
-def _takes(start, end, axis, unmentioned, helper, a, b) -> bool:  # type: ignore[no-untyped-def]
+def _takes(start, end, axis, unmentioned, kin, a, b) -> bool:  # type: ignore[no-untyped-def]
     """Whether hit a takes the place of hit b, which it overlaps."""
     longer = (end[a] - start[a]) - (end[b] - start[b])
     if axis[a] == unmentioned:
         return longer >= 0
     if axis[a] == axis[b]:
         return longer > 0 or (longer == 0 and a < b)
-    if axis[b] == unmentioned or helper[axis[a]] or helper[axis[b]]:
-        return False
-    return longer > 0 and start[a] <= start[b] and end[a] >= end[b]
+    return kin[axis[a]] == kin[axis[b]] and longer > 0 and start[a] <= start[b] and end[a] >= end[b]

@@ -94,8 +94,9 @@ class Context:
     after: re.Pattern[str] | None
 
     def holds(self, before: str, after: str) -> bool:
-        return (self.before is None or self.before.search(before) is not None) and (
-            self.after is None or self.after.match(after) is not None
+        # What follows is looked at first: matching at one place is cheaper than searching.
+        return (self.after is None or self.after.match(after) is not None) and (
+            self.before is None or self.before.search(before) is not None
         )
 
 
