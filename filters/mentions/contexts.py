@@ -9,8 +9,10 @@ import numpy as np
 
 from filters.mentions.lexicon import Entry
 
-NEARBY = 120
+NEARBY = 160
 """Bytes before and after a hit that contexts are matched against."""
+NUMBER_REACH = 20
+"""Characters before a hit that its number stands in."""
 
 GROUP_FROM = ((0, "child"), (13, "teen"), (20, "adult"), (65, "older"))
 """Age in years from which a group begins: 13 and 20 by the words for the teens, 65 as the UN's World Population Ageing counts."""
@@ -65,17 +67,21 @@ class Judge:
 
     def _group_of(self, term: Entry, before: str, after: str) -> str | None:
         """The group mentioned, or None where the contexts say that it is no mention."""
-        if any(c.holds(before, after) for c in term.unless):
+        group = _group_by_number(term, before, after) if term.number else term.group
+        if group is None:
             return None
-        if term.only and not any(c.holds(before, after) for c in term.only):
+        sides = (before, after, before.lower(), after.lower())
+        if any(c.holds(*sides) for c in term.unless):
             return None
-        if not term.number:
-            return term.group
-        if term.number == "after":
-            match = _AFTER.match(after)
-        else:
-            match = (_WIDE_BEFORE if term.language in ("zh", "ja") else _BEFORE).search(before)
-        return _age_group(match[1]) if match else None
+        return group if not term.only or any(c.holds(*sides) for c in term.only) else None
+
+
+def _group_by_number(term: Entry, before: str, after: str) -> str | None:
+    if term.number == "after":
+        match = _AFTER.match(after)
+    else:
+        match = (_WIDE_BEFORE if term.language in ("zh", "ja") else _BEFORE).search(before[-NUMBER_REACH:])
+    return _age_group(match[1]) if match else None
 
 
 def _age_group(written: str) -> str | None:

@@ -37,10 +37,10 @@ class Forms:
         by_key: dict[int, list[int]] = {}
         for f, text in enumerate(texts):
             by_key.setdefault(int(kernels.first_key(text, 0, len(text))), []).append(f)
-        self._lengths = np.zeros(1 << 16, np.uint32)
+        self._lengths = np.zeros(1 << 15, np.uint32)
         for text in texts:
             if (size := int(kernels.word_end(text, 0, len(text)))) > 1:
-                self._lengths[kernels.head(text, 0)] |= np.uint32(1 << min(size, 31))
+                self._lengths[kernels.shape(text, 0, size)] |= np.uint32(1 << min(size, 31))
         self._keys, self._values = open_table({key: i for i, key in enumerate(by_key)})
         self._first = np.cumsum([0, *(len(f) for f in by_key.values())])
         self._forms = np.array([f for mine in by_key.values() for f in mine], np.int64)

@@ -52,9 +52,9 @@ def _hash(data, p, e) -> int:  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def head(data, p) -> int:  # type: ignore[no-untyped-def]
-    """The first two bytes of a word, as a place in the table of lengths."""
-    return (np.int64(data[p] | 32) << 8) | np.int64(data[p + 1] | 32)
+def shape(data, p, e) -> int:  # type: ignore[no-untyped-def]
+    """A word's first two bytes and its last, five bits of each, as a place in the table of lengths."""
+    return (np.int64(data[p] & 31) << 10) | (np.int64(data[p + 1] & 31) << 5) | np.int64(data[e - 1] & 31)
 
 
 @njit(cache=True, nogil=True)
@@ -115,7 +115,7 @@ def _matches(data, p, high, form, a, b, exact) -> int:  # type: ignore[no-untype
 def scan(data, begin, high, lengths, keys, values, first, forms, text, low_text, exact, number, out):  # type: ignore[no-untyped-def]
     """Fill out (rows of start, end, form) with the forms that stand in data[begin:high]; returns rows and where to go on.
 
-    lengths: for each head, the lengths (bits, 31 and more as one) that words beginning so have: most words end there. keys/values: a table from a form's first word to a place in ``first``; forms[first[v]:first[v + 1]] have that word; form f is
+    lengths: for each shape, the lengths (bits, 31 and more as one) that words of it have: most words end there. keys/values: a table from a form's first word to a place in ``first``; forms[first[v]:first[v + 1]] have that word; form f is
     text[low_text[f]:low_text[f + 1]]. number: the form may follow a digit (34岁, 34enne).
     """
     count = 0
@@ -124,7 +124,7 @@ def scan(data, begin, high, lengths, keys, values, first, forms, text, low_text,
         c = data[p]
         if _is_letter(data, p, high):
             e = word_end(data, p, high)
-            if e - p < 2 or not (lengths[head(data, p)] >> np.uint32(min(e - p, 31))) & np.uint32(1):
+            if e - p < 2 or not (lengths[shape(data, p, e)] >> np.uint32(min(e - p, 31))) & np.uint32(1):
                 p = e
                 continue
         elif 0xE3 <= c <= 0xED:

@@ -33,6 +33,8 @@ HELPERS = ("occupation", "sentiment")
 LANGUAGES = ("en", "zh", "fr", "de", "it", "ja", "es")
 MOST_FORMS = 400
 """Forms that one term may expand to: more is a slip of the pen, and costs memory."""
+NEAR, FAR = 40, 120
+"""Characters before a term that contexts are looked for in: a few words, or (with a gap such as ``[^.]*``) its sentence."""
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -87,17 +89,34 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Side:
+    """What stands on one side of a term. small: it is matched against small letters, several times as fast as without case."""
+
+    pattern: re.Pattern[str]
+    small: bool
+
+    @classmethod
+    def of(cls, expression: str) -> Side:
+        if "(?-i:" in expression or re.search(r"\\[A-Z]", expression):
+            return cls(re.compile(expression, re.IGNORECASE), False)
+        return cls(re.compile(expression.lower()), True)
+
+
+@dataclass(frozen=True)
 class Context:
-    """before must match up to the term, after from its end on."""
+    """before must match up to the term, after from its end on. reach: characters that before is looked for in."""
 
-    before: re.Pattern[str] | None
-    after: re.Pattern[str] | None
+    before: Side | None
+    after: Side | None
+    reach: int
 
-    def holds(self, before: str, after: str) -> bool:
+    def holds(self, before: str, after: str, small_before: str, small_after: str) -> bool:
         # What follows is looked at first: matching at one place is cheaper than searching.
-        return (self.after is None or self.after.match(after) is not None) and (
-            self.before is None or self.before.search(before) is not None
-        )
+        if self.after is not None and not self.after.pattern.match(small_after if self.after.small else after):
+            return False
+        if self.before is None:
+            return True
+        return self.before.pattern.search((small_before if self.before.small else before)[-self.reach :]) is not None
 
 
 def built_in(languages: Sequence[str] = LANGUAGES, *, helpers: bool = False) -> list[Path]:
@@ -194,8 +213,9 @@ def _context(lexicon: Lexicon, written: str, where: str) -> Context:
     before, after = (_expression(lexicon, side, where) for side in written.split("~"))
     try:
         return Context(
-            re.compile(rf"(?:{before})$", re.IGNORECASE) if before else None,
-            re.compile(after, re.IGNORECASE) if after else None,
+            Side.of(rf"(?:{before})$") if before else None,
+            Side.of(after) if after else None,
+            FAR if "[^" in before else NEAR,
         )
     except re.error as error:
         raise ConfigError(f"{where}: the context {written!r}: {error}") from None
