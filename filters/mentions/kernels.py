@@ -16,6 +16,8 @@ BLOCK = 256
 """Bytes that share one reading of their language."""
 LONGEST_WORD = 12
 """Function words are short; longer ones are not looked up."""
+ENOUGH = 6
+"""Function words around a block that settle its language by themselves."""
 SPECIAL = np.isin(np.arange(256), [10, 96, 36, 92, 60])
 """Bytes at which something may begin that is no prose: newline ` $ backslash <"""
 
@@ -377,8 +379,8 @@ def _is_japanese(data, a, b) -> bool:  # type: ignore[no-untyped-def]
 def languages(data, start, low, high, keys, values, count) -> np.ndarray:  # type: ignore[no-untyped-def]
     """int64 a hit (sorted by start): the languages it can be read in, as bits; ``count`` is the bit for Japanese.
 
-    Function words around the hit decide between languages of words (all of them if there are none, then the whole text's);
-    kana say Japanese, which has no function words here.
+    Function words around the hit decide between languages of words (where they are few, those that the text begins with, too;
+    without any, all are possible); kana say Japanese.
     """
     out = np.empty(len(start), np.int64)
     block = np.int64(-1)
@@ -400,8 +402,9 @@ def languages(data, start, low, high, keys, values, count) -> np.ndarray:  # typ
                 a += 1
             counts = np.zeros(count, np.int64)
             _count(data, a, b, keys, values, counts)
-            if counts.max() == 0:
-                counts = whole
+            # Lists of names and short texts: what the text begins with tells, too.
+            if counts.max() < ENOUGH:
+                counts += whole
             held = 0
             for k in range(count):
                 # Two thirds are enough: short texts have few function words, and neighbours share many.
