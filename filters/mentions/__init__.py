@@ -13,10 +13,9 @@ import pyarrow as pa
 
 from filters.batch import CHANNELS, ROLES, Batch
 from filters.contract import EVIDENCE_LIMIT, KEPT, ConfigError, Evidence, Filter, Judgement, Options
-from filters.mentions.lexicon import AXES, LANGUAGES, Lexicon, built_in, digest, read
+from filters.mentions.lexicon import AXES, LANGUAGES, Language, Lexicon, built_in, digest, read
 
-Language = Literal["en", "zh", "fr", "de", "it", "ja", "es"]
-Described = partial(msgspec.Meta, min_length=1)
+Some = partial(msgspec.Meta, min_length=1)
 
 
 class MentionsOptions(Options, frozen=True, kw_only=True):
@@ -26,17 +25,17 @@ class MentionsOptions(Options, frozen=True, kw_only=True):
             description="What must not be mentioned: axes, or groups as `axis.group`. Nothing is dropped without it."
         ),
     ] = ()
-    languages: Annotated[tuple[Language, ...], Described(description="Languages whose lexicons are used.")] = LANGUAGES
+    languages: Annotated[tuple[Language, ...], Some(description="Languages whose lexicons are used.")] = LANGUAGES
     lexicons: Annotated[
         tuple[str, ...], msgspec.Meta(description="Paths of further lexicons (.yaml), beside the built-in ones.")
     ] = ()
     channels: Annotated[
         tuple[Literal["content", "reasoning", "tool_call", "tool_result", "tool_definition", "metadata"], ...],
-        Described(description="Channels that are looked at."),
+        Some(description="Channels that are looked at."),
     ] = ("content", "reasoning")
     roles: Annotated[
         tuple[Literal["system", "user", "assistant", "tool", "other"], ...],
-        Described(description="Roles whose text is looked at."),
+        Some(description="Roles whose text is looked at."),
     ] = ("user", "assistant")
 
 

@@ -18,10 +18,11 @@ GROUP_FROM = ((0, "child"), (13, "teen"), (20, "adult"), (65, "older"))
 """Age in years from which a group begins: 13 and 20 by the words for the teens, 65 as the UN's World Population Ageing counts."""
 OLDEST = 120
 
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 _ONES = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
-).split()
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
+    *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
+)
 _WORDS = {w: i for i, w in enumerate(_ONES)} | {w: 10 * i for i, w in enumerate(_TENS, 2)}
 _NUMBER = rf"(\d{{1,3}}|(?:(?:{'|'.join(_TENS)})[- ])?(?:{'|'.join(sorted(_WORDS, key=len, reverse=True))}))"
 _BEFORE = re.compile(rf"(?<![\w.,$€£%]){_NUMBER}\s*[-‐–]?\s*$", re.IGNORECASE)

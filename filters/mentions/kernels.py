@@ -44,7 +44,7 @@ def _lowered(data, p) -> int:  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _hash(data, p, e) -> int:  # type: ignore[no-untyped-def]
+def _hash(data, p, e):  # type: ignore[no-untyped-def]
     """FNV-1a. Without bit 5 capitals of ASCII and Latin-1 are as their small letters; what else that merges, a look at the
     bytes tells apart."""
     h = np.uint64(1469598103934665603)
@@ -54,7 +54,7 @@ def _hash(data, p, e) -> int:  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def shape(data, p, e) -> int:  # type: ignore[no-untyped-def]
+def shape(data, p, e):  # type: ignore[no-untyped-def]
     """A word's first two bytes and its last, five bits of each, as a place in the table of lengths."""
     return (np.int64(data[p] & 31) << 10) | (np.int64(data[p + 1] & 31) << 5) | np.int64(data[e - 1] & 31)
 
@@ -82,7 +82,7 @@ def word_end(data, p, high) -> int:  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def first_key(data, p, high) -> int:  # type: ignore[no-untyped-def]
+def first_key(data, p, high):  # type: ignore[no-untyped-def]
     """What a form is looked up by: its first word, or its first character where there are no words."""
     e = word_end(data, p, high)
     if e == p:
@@ -117,7 +117,8 @@ def _matches(data, p, high, form, a, b, exact) -> int:  # type: ignore[no-untype
 def scan(data, begin, high, lengths, keys, values, first, forms, text, low_text, exact, number, out):  # type: ignore[no-untyped-def]
     """Fill out (rows of start, end, form) with the forms that stand in data[begin:high]; returns rows and where to go on.
 
-    lengths: for each shape, the lengths (bits, 31 and more as one) that words of it have: most words end there. keys/values: a table from a form's first word to a place in ``first``; forms[first[v]:first[v + 1]] have that word; form f is
+    lengths: for each shape, the lengths (bits, 31 and more as one) that words of it have: most words of a text end there.
+    keys/values: a table from a form's first word to a place in ``first``; forms[first[v]:first[v + 1]] have that word; form f is
     text[low_text[f]:low_text[f + 1]]. number: the form may follow a digit (34岁, 34enne).
     """
     count = 0
@@ -385,7 +386,7 @@ def languages(data, start, low, high, keys, values, count) -> np.ndarray:  # typ
     out = np.empty(len(start), np.int64)
     block = np.int64(-1)
     text = np.int64(-1)
-    held = 0
+    held = np.int64(0)
     whole = np.zeros(count, np.int64)
     for i in range(len(start)):
         if low[i] != text:
@@ -405,12 +406,12 @@ def languages(data, start, low, high, keys, values, count) -> np.ndarray:  # typ
             # Lists of names and short texts: what the text begins with tells, too.
             if counts.max() < ENOUGH:
                 counts += whole
-            held = 0
+            held = np.int64(0)
             for k in range(count):
                 # Two thirds are enough: short texts have few function words, and neighbours share many.
                 if 3 * counts[k] >= 2 * counts.max():
-                    held |= 1 << k
-            held |= 1 << count if _is_japanese(data, a, b) else 0
+                    held |= np.int64(1 << k)
+            held |= np.int64(1 << count if _is_japanese(data, a, b) else 0)
         out[i] = held
     return out
 

@@ -30,7 +30,8 @@ AXES = (
 """What is mentioned of a person: the nine axes of the BBQ benchmark (Parrish et al. 2022)."""
 HELPERS = ("occupation", "sentiment")
 """Words that are counted beside mentions; no mentions themselves."""
-LANGUAGES = ("en", "zh", "fr", "de", "it", "ja", "es")
+Language = Literal["en", "zh", "fr", "de", "it", "ja", "es"]
+LANGUAGES: tuple[Language, ...] = ("en", "zh", "fr", "de", "it", "ja", "es")
 MOST_FORMS = 400
 """Forms that one term may expand to: more is a slip of the pen, and costs memory."""
 NEAR, FAR = 40, 120
@@ -63,7 +64,7 @@ class Lexicon(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     words: lists for use in contexts. no_mention: phrases of which no part is a mention. axes: axis -> group -> terms.
     """
 
-    language: Literal["en", "zh", "fr", "de", "it", "ja", "es"]
+    language: Language
     version: int
     about: str = ""
     sources: dict[str, str]
