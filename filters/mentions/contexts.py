@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -54,11 +55,12 @@ class Judge:
         """bool a hit: its contexts allow it. low/high: the text it lies in. group: codes, set anew for ages by number."""
         keep = np.ones(len(start), np.bool_)
         asked = np.flatnonzero(self._asks[entry])
-        raw = data.tobytes() if len(asked) else b""
+        # A view, not a copy: there are few hits in megabytes of text.
+        raw: Any = memoryview(data)  # type: ignore[arg-type]
         rows = zip(asked, *(column[asked].tolist() for column in (low, high, start, end, entry)), strict=True)
         for i, a, b, here, there, number in rows:
-            before = raw[max(a, here - NEARBY) : here].decode("utf-8", "ignore")
-            after = raw[there : min(b, there + NEARBY)].decode("utf-8", "ignore")
+            before = str(raw[max(a, here - NEARBY) : here], "utf-8", "ignore")
+            after = str(raw[there : min(b, there + NEARBY)], "utf-8", "ignore")
             found = self._group_of(self._entries[number], before, after)
             if found is None:
                 keep[i] = False

@@ -12,8 +12,8 @@ import pyarrow as pa
 from filters.batch import Segments
 from filters.mentions import kernels, tongues
 from filters.mentions.contexts import Judge
-from filters.mentions.lexicon import Entry, Lexicon, entries
 from filters.mentions.forms import Forms
+from filters.mentions.lexicon import Entry, Lexicon, entries
 
 CHUNK = 4 << 20
 """Bytes of text joined for one scan."""
@@ -121,7 +121,8 @@ def _joined(segments: Segments, which: np.ndarray) -> Iterator[Joined]:
         if len(pieces) == 1:
             yield Joined(part, pieces[0], low, high)
             continue
-        data = np.full(int(high[-1]), ord("\n"), np.uint8)
+        data = np.empty(int(high[-1]), np.uint8)
+        data[high[:-1]] = ord("\n")
         for piece, at in zip(pieces, low, strict=True):
             data[at : at + len(piece)] = piece
         yield Joined(part, data, low, high)

@@ -391,7 +391,7 @@ def languages(data, start, low, high, keys, values, count) -> np.ndarray:  # typ
     for i in range(len(start)):
         if low[i] != text:
             text = low[i]
-            block = -1
+            block = np.int64(-1)
             whole[:] = 0
             _count(data, low[i], min(high[i], low[i] + 8 * BLOCK), keys, values, whole)
         if (start[i] - low[i]) // BLOCK != block:

@@ -226,7 +226,19 @@ def _expression(lexicon: Lexicon, side: str, where: str) -> str:
     def put(match: re.Match[str]) -> str:
         if match[1] not in lexicon.words:
             raise ConfigError(f"{where}: no word list {match[1]!r}")
-        return "(?:" + "|".join(lexicon.words[match[1]]) + ")"
+        return _alternatives(lexicon.words[match[1]])
 
     side = re.sub(r"\{([a-z][a-z_]*)\}", put, side)
     return side.replace(" ", r"[\s-]+")
+
+
+def _alternatives(words: Sequence[str]) -> str:
+    """The list as an expression: a word alone as it stands, several as whole words, by their first letter, since the matcher
+    tries alternatives one after the other."""
+    if len(words) == 1:
+        return f"(?:{words[0]})"
+    by_letter: dict[str, list[str]] = {}
+    for word in words:
+        plain = len(word) > 1 and word[0].isalpha() and word[1] not in "?*+{"
+        by_letter.setdefault(word[0] if plain else "", []).append(word[1:] if plain else word)
+    return "(?:" + "|".join(f"{letter}(?:{'|'.join(rest)})" for letter, rest in by_letter.items()) + r")\b"
