@@ -114,8 +114,14 @@ class Finder:
 def _joined(segments: Segments, which: np.ndarray) -> Iterator[Joined]:
     """The named segments, joined to chunks; one that is a chunk by itself is not copied."""
     length = segments.length[which] + 1
-    for part in np.split(which, np.flatnonzero(np.diff(np.cumsum(length) // CHUNK)) + 1) if len(which) else []:
-        low = np.cumsum(length[np.searchsorted(which, part)]) - length[np.searchsorted(which, part)]
+    full = np.diff(np.cumsum(length) // CHUNK) > 0
+    # A text larger than a chunk stands alone, so that its bound on hits is its own.
+    large = length > CHUNK
+    for places in (
+        np.split(np.arange(len(which)), np.flatnonzero(full | large[1:] | large[:-1]) + 1) if len(which) else []
+    ):
+        part = which[places]
+        low = np.cumsum(length[places]) - length[places]
         high = low + segments.length[part]
         pieces = [segments.buffers[segments.buffer[i]][segments.start[i] : segments.end[i]] for i in part]
         if len(pieces) == 1:

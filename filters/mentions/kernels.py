@@ -10,6 +10,8 @@ from numba import njit
 
 URL_REACH = 200
 """Bytes before a hit in which the start of the address that it stands in is looked for."""
+FAR = 4096
+"""Bytes in which inline code or a formula must close; without a bound a line of openers would take quadratic time."""
 AROUND = 160
 """Bytes on either side of a block that its language is read from."""
 BLOCK = 256
@@ -257,16 +259,16 @@ def _skip(data, p, b) -> tuple[int, int]:  # type: ignore[no-untyped-def]
         run = p
         while run < b and data[run] == 96:
             run += 1
-        close = _closing(data, run, b, 96, 0)
+        close = _closing(data, run, min(b, run + FAR), 96, 0)
         return (close + 1 if close >= 0 else run), 0
     if c == 36 and following == 36:
-        close = _closing(data, p + 2, b, 36, 36)
+        close = _closing(data, p + 2, min(b, p + FAR), 36, 36)
         return (close + 2, 0) if close >= 0 else (p + 2, 36)
     if c == 36 and following > 32 and not 48 <= following <= 57:
-        close = _closing(data, p + 1, b, 36, 0)
+        close = _closing(data, p + 1, min(b, p + FAR), 36, 0)
         return (close + 1 if close >= 0 else p + 1), 0
     if c == 92 and (following == 40 or following == 91):
-        close = _closing(data, p + 2, b, 92, following + (1 if following == 40 else 2))
+        close = _closing(data, p + 2, min(b, p + FAR), 92, following + (1 if following == 40 else 2))
         if close >= 0:
             return close + 2, 0
         return p + 2, 93 if following == 91 else 0
