@@ -1,7 +1,7 @@
 """All forms of all terms in a table by their first word (or first character, where there are no words), and their hits as arrays.
 
-Not a regular expression's scan: with seven thousand words that need boundaries hyperscan compiles for 42 s and scans at a
-third of the speed, and each hit costs a call (docs/decisions/).
+Not a regular expression's scan: hyperscan compiles seven thousand words that need boundaries for 42 s, scans several times
+slower, and each hit costs a call (docs/decisions/0003).
 """
 
 from __future__ import annotations

@@ -426,11 +426,14 @@ def longest(start, end, axis, unmentioned, kin) -> np.ndarray:  # type: ignore[n
     Of equal ones of one axis the first stands. kin: axes with one number take from each other.
     """
     out = np.ones(len(start), np.bool_)
+    reach = 0
+    for i in range(len(start)):
+        reach = max(reach, end[i] - start[i])
     for i in range(len(start)):
         if axis[i] == unmentioned:
             out[i] = False
         j = i - 1
-        while j >= 0 and start[i] - start[j] < URL_REACH:
+        while j >= 0 and start[i] - start[j] < reach:
             if end[j] > start[i]:
                 if _takes(start, end, axis, unmentioned, kin, j, i):
                     out[i] = False
