@@ -322,6 +322,16 @@ def test_a_lexicon_that_is_not_there_is_an_error(tmp_path):
         MentionsFilter(MentionsOptions(lexicons=(str(tmp_path / "none.yaml"),)))
 
 
+def test_the_lexicon_on_the_page_loads_and_finds(tmp_path):
+    page = (ROOT / "docs" / "filters" / "mentions.md").read_text("utf-8")
+    body = page.split("## Writing a lexicon")[1].split("```yaml\n")[1].split("```")[0]
+    found = rows(
+        Finder([read(lexicon(tmp_path, body))]),
+        "The Fire are mages; Fire masters met druids and a bard. Fire alarm! Iron mages.",
+    )
+    assert [r["identifier"] for r in found] == ["Fire", "mage", "Fire", "druid", "bard"]
+
+
 def test_built_in_lexicons_cover_every_axis_in_every_language():
     for language in LANGUAGES:
         found = {axis for path in built_in((language,), helpers=True) for axis in read(path).axes}
