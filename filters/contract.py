@@ -133,6 +133,9 @@ class Filter(ABC):
     """Tables of the manifest: name -> score whose values are counted over the kept records. Short values from a closed list only:
     no text. A table named like a fact's (``languages``) replaces it."""
 
+    thresholds: ClassVar[Mapping[str, str]] = {}
+    """Score -> the option it is compared with, for people who look at how the scores are spread. An option of 0 is off."""
+
     withholds: ClassVar[bool] = False
     """Whether nothing of a record that it rejects may be kept, not even in rejected/."""
 

@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from filters.batch import Batch
-from pipelines import manifest, recipe
+from pipelines import histograms, manifest, recipe
 from pipelines.errors import OutputError, UsageError
 from pipelines.ledger import Ledger, sync_folder, write_synced
 from pipelines.publish import republish
@@ -260,6 +260,11 @@ def _less(
             "edits": _minus(told["edits"], labels if told["edits"] else {}),
             "edited": max(0, told["edited"] - (len(edited) if told["edits"] else 0)),
             "rules": _without_rules(told["rules"], evidence, places),
+            "first_examples": {
+                reason: [p for p in named if p not in places]
+                for reason, named in told.get("first_examples", {}).items()
+            },
+            "histograms": histograms.minus(told.get("histograms", {}), histograms.of(column)),
         }
     counts = {table: facts[fact] for table, fact in TABLES.items()}
     for table, (name, score) in scored.items():

@@ -15,10 +15,11 @@ from typing import Any
 
 from filters.contract import ConfigError, Filter
 from filters.reading import ReadFilter
+from pipelines import histograms
 from pipelines.errors import UsageError
 from pipelines.recipe import Recipe, software
 from pipelines.units import Plan
-from pipelines.write import fewest, table_names
+from pipelines.write import REASON_EXAMPLES, fewest, table_names
 
 VERSION = "corpusmill/manifest/1"
 SCHEMA_FILE = "manifest.schema.json"
@@ -169,11 +170,16 @@ def _filters(
                 "rejected": sum(m["rejected"] for m in mine),
                 "rejected_first": sum(m["first"] for m in mine),
                 "reasons": {
-                    code: {"records": reasons[code], "first": first.get(code, 0)}
+                    code: {
+                        "records": reasons[code],
+                        "first": first.get(code, 0),
+                        **({} if filter_.withholds else {"examples": _first_places(mine, code)}),
+                    }
                     for code in filter_.reasons
                     if code in reasons
                 },
                 "rules": _rules([m["rules"] for m in mine]),
+                "histograms": histograms.total(m.get("histograms", {}) for m in mine),
                 "edits": _sum(m["edits"] for m in mine),
                 "records_edited": sum(m["edited"] for m in mine),
                 "assets": assets.get(name, {}),
@@ -181,6 +187,11 @@ def _filters(
             }
         )
     return told
+
+
+def _first_places(each: Sequence[Mapping[str, Any]], code: str) -> list[str]:
+    """A few records that the reason was the first to reject, over units."""
+    return fewest((p for m in each for p in m.get("first_examples", {}).get(code, ())), REASON_EXAMPLES)
 
 
 def _rules(each: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

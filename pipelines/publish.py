@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipelines import card, manifest, report
+from pipelines import card, drift, manifest, report
 from pipelines.errors import OutputError
 from pipelines.ledger import Ledger, replace, sync_folder
 from pipelines.units import Plan
@@ -43,8 +43,9 @@ def publish(ledger: Ledger, plan: Plan, told: Mapping[str, Any], run: Mapping[st
     """Bring the output to what the manifest says; safe to do again after being cut short anywhere."""
     (ledger.root / MARKER).touch()
     sync_folder(ledger.root)
+    previous = drift.remember(ledger, told)
     _bring_files(ledger, told)
-    _bring_pages(ledger.out, told, card.readme(told, plan), run)
+    _bring_pages(ledger.out, told, card.readme(told, plan), run, previous)
     (ledger.root / MARKER).unlink()
     ledger.prune({entry["unit"] for entry in told["outputs"]})
 
@@ -62,7 +63,7 @@ def republish(ledger: Ledger, told: Mapping[str, Any], *, files: bool) -> dict[s
             (ledger.root / MARKER).touch()
             sync_folder(ledger.root)
             _bring_files(ledger, new)
-        _bring_pages(out, new, readme, circumstances)
+        _bring_pages(out, new, readme, circumstances, ledger.load(drift.PREVIOUS))
         (ledger.root / MARKER).unlink(missing_ok=True)
     except (OSError, ValueError) as error:
         told_why = getattr(error, "strerror", None) or "run.json is not JSON"
@@ -84,9 +85,11 @@ def _bring_files(ledger: Ledger, told: Mapping[str, Any]) -> None:
     _drop_empty_folders(out)
 
 
-def _bring_pages(out: Path, told: Mapping[str, Any], readme: str, run: Mapping[str, Any]) -> None:
+def _bring_pages(
+    out: Path, told: Mapping[str, Any], readme: str, run: Mapping[str, Any], previous: Mapping[str, Any]
+) -> None:
     replace(out / "README.md", readme.encode())
-    replace(out / "report.html", report.render(told).encode())
+    replace(out / "report.html", report.render(told, previous, report.collect(out, told)).encode())
     replace(out / "run.json", manifest.dump({**run, "manifest_digest": told["digest"]}))
     replace(out / "manifest.json", manifest.dump(told))
     sync_folder(out)

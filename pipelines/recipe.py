@@ -53,6 +53,9 @@ class Output(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     row_group_bytes: Annotated[
         int, Meta(ge=1 << 16, description="a row group is closed when it holds this many bytes of Arrow data")
     ] = 32 * MIB
+    report_examples: Annotated[
+        int, Meta(ge=0, le=10, description="scrubbed excerpts that report.html shows a reason; 0 shows none")
+    ] = 3
 
 
 class Work(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -112,8 +115,11 @@ class Recipe:
             raise UsageError(str(error)) from None
 
     def fingerprint(self) -> str:
-        """sha256 of the effective recipe, the models, the code and the packages that read, judge and write."""
-        told = [self.effective(), self.assets(), software()]
+        """sha256 of the effective recipe, the models, the code and the packages that read, judge and write. What only the report
+        shows is left out: no record has to be judged again for it."""
+        document = self.effective()
+        document["output"] = {k: v for k, v in document["output"].items() if k != "report_examples"}
+        told = [document, self.assets(), software()]
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from filters.contract import KEPT, Filter, Judgement
-from pipelines import annotate, edits
+from pipelines import annotate, edits, histograms
 from pipelines.recipe import Output
 from pipelines.schemas.read import Read
 from pipelines.shards import sha256_of
@@ -71,7 +71,8 @@ class UnitWriter:
         )
         self.row += len(batch)
         self.counts.add(read, judgements, rejected, verdict, touched)
-        self.counts.add_rules(judgements, self.unit.shard.name, self.row - len(batch))
+        self.counts.add_places(judgements, verdict, self.unit.shard.name, self.row - len(batch))
+        self.counts.add_scores(columns)
 
     def _rejected(
         self, rows: pa.RecordBatch, rejected: np.ndarray, verdict: tuple[pa.Array, pa.Array], columns: dict
@@ -112,10 +113,13 @@ class UnitWriter:
 EXAMPLES = 3
 """Records named for each rule of a filter's evidence."""
 
+REASON_EXAMPLES = 10
+"""Records named for each reason, of those that it was the first to reject."""
 
-def fewest(places: Iterable[str]) -> list[str]:
+
+def fewest(places: Iterable[str], most: int = EXAMPLES) -> list[str]:
     """Those whose names hash lowest: a fair sample, the same whatever the order and the units."""
-    return sorted(set(places), key=lambda place: hashlib.blake2b(place.encode()).digest())[:EXAMPLES]
+    return sorted(set(places), key=lambda place: hashlib.blake2b(place.encode()).digest())[:most]
 
 
 class Counts:
@@ -125,7 +129,7 @@ class Counts:
         self.stages, self.bytes_read = stages, 0
         self.filters: dict[str, dict[str, Any]] = {
             name: {"rejected": 0, "first": 0, "reasons": Counter(), "first_reasons": Counter(), "edits": Counter(),
-                   "edited": 0, "rules": {}}
+                   "edited": 0, "rules": {}, "first_examples": {}, "histograms": {}}
             for name in stages
         }  # fmt: skip
         self.tables: dict[str, Counter[str]] = {name: Counter() for name in table_names(stages.values())}
@@ -155,8 +159,23 @@ class Counts:
                 self.filters[by]["first_reasons"][reason] += 1
         self._tables(read, judgements, kept)
 
-    def add_rules(self, judgements: Mapping[str, Judgement], shard: str, first_row: int) -> None:
-        """Records by rule of the evidence, and where a few of them stand."""
+    def add_scores(self, columns: Mapping[str, pa.StructArray]) -> None:
+        """How the scores of the annotations are spread."""
+        for name, column in columns.items():
+            told = self.filters[name]
+            told["histograms"] = histograms.total([told["histograms"], histograms.of(column)])
+
+    def add_places(
+        self, judgements: Mapping[str, Judgement], verdict: tuple[pa.Array, pa.Array], shard: str, first_row: int
+    ) -> None:
+        """Records by rule of the evidence, and where a few of them stand; and a few of those each reason was first to reject."""
+        found: dict[tuple[str, str], list[str]] = {}
+        for row, (by, reason) in enumerate(zip(*(v.to_pylist() for v in verdict), strict=True)):
+            if by is not None:
+                found.setdefault((by, reason), []).append(f"{shard}:{first_row + row}")
+        for (by, reason), places in found.items():
+            told = self.filters[by]["first_examples"]
+            told[reason] = fewest([*told.get(reason, ()), *places], REASON_EXAMPLES)
         for name, judgement in judgements.items():
             evidence, rules = judgement.evidence, self.filters[name]["rules"]
             for record, rule in sorted(set(zip(evidence.record, evidence.rule, strict=True))):

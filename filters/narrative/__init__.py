@@ -41,6 +41,7 @@ class NarrativeFilter(Filter):
     scores = {"weight": pa.int32(), "hits": pa.int32(), "excused": pa.int32(), "strongest": pa.string()}
     Options = NarrativeOptions
     measured_with = ("packs",)
+    thresholds = {"weight": "min_weight"}
     options: NarrativeOptions
 
     def __init__(self, options: NarrativeOptions | None = None) -> None:

@@ -27,6 +27,7 @@ class RepetitionFilter(Filter):
     scores = SCORES
     Options = Options
     measured_with = MEASURED_WITH
+    thresholds = {score: f"max_{score}" for score in SCORES}
 
     options: Any
 

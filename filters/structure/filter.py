@@ -61,6 +61,7 @@ class StructureFilter(Filter):
     }  # fmt: skip
     Options = StructureOptions
     measured_with = ("strict", "max_tools", "max_tool_bytes")
+    thresholds = {"tools": "max_tools"}
     options: StructureOptions
 
     def __init__(self, options: StructureOptions | None = None) -> None:
