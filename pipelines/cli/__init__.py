@@ -86,6 +86,15 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--examples", type=int, default=5, metavar="N", help="records shown a side (default: 5)")
     p.add_argument("--json", action="store_true", help="everything, as one JSON document")
 
+    p = _command(
+        commands, "compare", "two datasets side by side: options, counts, scores, and verdicts that changed",
+        "corpusmill compare curated/ curated-new/ --html compared.html", _compare,
+    )  # fmt: skip
+    p.add_argument("first", metavar="OUT1", type=Path)
+    p.add_argument("second", metavar="OUT2", type=Path)
+    p.add_argument("--html", metavar="FILE", type=Path, help="a page of it as well, in one file")
+    p.add_argument("--json", action="store_true", help="everything, as one JSON document")
+
     _review_arguments(commands)
 
     _forget_arguments(commands)
@@ -230,6 +239,17 @@ def _retune(args: argparse.Namespace) -> int:
     found = retune(args.out, args.set, args.sweep, max(0, args.examples))
     print(as_json(found) if args.json else as_text(found))
     return 0
+
+
+def _compare(args: argparse.Namespace) -> int:
+    from pipelines.cli.compared import as_json, as_text, write_html
+    from pipelines.compare import compare
+
+    found = compare(args.first, args.second)
+    if args.html:
+        write_html(found, args.first, args.second, args.html)
+    print(as_json(found) if args.json else as_text(found))
+    return DONE
 
 
 def _review_export(args: argparse.Namespace) -> int:

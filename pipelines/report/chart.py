@@ -14,8 +14,8 @@ from pipelines.histograms import edges
 from pipelines.report.funnel import anchor
 from pipelines.report.markup import details, plain, table, text
 
-WIDTH, HEIGHT = 340, 168
-LEFT, RIGHT, TOP, BOTTOM = 4, 336, 36, 146
+WIDTH, HEIGHT = 300, 168
+LEFT, RIGHT, TOP, BOTTOM = 3, 297, 36, 146
 WIDEST = 34
 """Of a bar, when there are few."""
 

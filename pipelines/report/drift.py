@@ -44,7 +44,7 @@ def _shift(heading: str, found: Shift, sides: tuple[str, str]) -> str:
         (text_of(v), a, b, percent(a, n), percent(b, m), points(a, n, b, m)) for v, a, b in found.rows[:30]
     ]
     head = ("", *sides, f"share {sides[0]}", f"share {sides[1]}", "difference")
-    told = table(heading, head, rows, limit=30, of=len(found.rows))
+    told = table(f"{heading}, {sides[0]} and {sides[1]}", head, rows, limit=30, of=len(found.rows))
     flag = f'<span class="flag {found.word.split()[0]}">{found.word}</span> <small>PSI {found.psi:.3f}</small>'
     return f"<h3>{heading}</h3><p>{flag}</p>{told}"
 
