@@ -92,9 +92,9 @@ def _inputs(told: Mapping[str, Any]) -> str:
 
 def _recipe(told: Mapping[str, Any]) -> str:
     document = yaml.safe_dump(told["recipe"]["effective"], sort_keys=False, allow_unicode=True, width=100)
-    if len(document) > 50_000:
-        document = document[:50_000] + "\n# cut here; manifest.json has the whole of it"
-    shown = f'<pre tabindex="0"><code>{plain(document, 60_000)}</code></pre>'
+    if len(document) > 20_000:
+        document = document[:20_000] + "\n# cut here; manifest.json has the whole of it"
+    shown = f'<pre tabindex="0"><code>{plain(document, 30_000)}</code></pre>'
     return f"<h3>Recipe</h3><p>Fingerprint {code(told['recipe']['fingerprint'][:16]).markup}.</p>" + details(
         "The recipe, every default filled in", shown
     )

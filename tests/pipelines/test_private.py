@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import stat
 from pathlib import Path
 
@@ -100,7 +101,8 @@ def quiet(tmp_path: Path) -> Command:
 
 
 def environment(command: Command) -> dict[str, str]:
-    return {"PYTHONPATH": str(command.home / "site"), "TRIED": str(command.home / "tried"), "CORPUSMILL_CACHE": "off"}
+    path = os.pathsep.join([str(command.home / "site"), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return {"PYTHONPATH": path, "TRIED": str(command.home / "tried"), "CORPUSMILL_CACHE": "off"}
 
 
 def raw_values(text: str) -> list[str]:
@@ -156,7 +158,20 @@ def test_a_run_leaves_no_raw_value_behind_and_uses_no_network(quiet: Command) ->
     assert evidence >= set(PLANTED)
     assert raw_values(said) == []
     assert leaks(out) == {}
+    assert (out / "report.html").read_text("utf-8").count('class="said"') >= 4, "no excerpt is shown"
     assert not (quiet.home / "tried").exists(), (quiet.home / "tried").read_text()
+
+
+def test_what_a_narrow_scan_leaves_is_masked_in_the_report(quiet: Command) -> None:
+    """The recipe looks for e-mail addresses alone, so numbers stand in rejected/; the report's excerpts mask them."""
+    given, out = shards(quiet.home / "in"), quiet.home / "out"
+    quiet.run(given, out, "--set", "pii.entities=[EMAIL_ADDRESS]", env=environment(quiet))
+    assert "PHONE_NUMBER" in raw_values(json.dumps(pq.read_table(out / "rejected").to_pylist(), default=str))
+    page = (out / "report.html").read_text("utf-8")
+    assert page.count('class="said"') >= 4
+    assert "••• •••" in page
+    assert set(raw_values(page)) <= {"API_KEY", "PASSWORD"}
+    assert raw_values((out / "manifest.json").read_text("utf-8")) == []
 
 
 def test_only_the_review_export_holds_values(quiet: Command) -> None:
