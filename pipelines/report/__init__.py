@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipelines.report import (
+    audit,
+    declared,
     drift,
     funnel,
     licences,
@@ -16,6 +18,7 @@ from pipelines.report import (
     provenance,
     reasons,
     tables,
+    tokens,
 )
 from pipelines.report.excerpts import Excerpts, collect
 from pipelines.report.markup import text
@@ -28,13 +31,17 @@ def render(told: Mapping[str, Any], previous: Mapping[str, Any] | None = None, e
         funnel.section(told),
         reasons.section(told, excerpts or Excerpts()),
         tables.section(told),
+        tokens.section(told),
         licences.section(told),
         pii.section(told),
         mentions.section(told),
-        *others.sections(told),
+        audit.section(told),
         drift.section(told, previous),
+        declared.section(told),
         provenance.section(told),
     ]
+    shown = {s.name for s in sections if s.body}
+    sections[-1:-1] = [s for s in others.sections(told) if s.name not in shown]
     foot = (
         f"<p>Made by corpusmill {text(told['software']['corpusmill'])} from <code>manifest.json</code>, digest "
         f"<code>{text(told['digest'][:16])}</code>. This page loads nothing and sends nothing.</p>"

@@ -50,8 +50,8 @@ def _figures(told: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("edited", number(edited)),
     ]
     tokens = told.get("tokens")
-    if isinstance(tokens, Mapping) and isinstance(count := tokens.get("total", tokens.get("kept")), int | float):
-        shown.append(("tokens", number(int(count))))
+    if isinstance(tokens, Mapping) and isinstance(count := tokens.get("total"), int):
+        shown.append(("tokens" if tokens.get("exact") else "tokens, about", number(count)))
     languages = [name for name in told["tables"].get("languages", {}) if not name.startswith("(") and name != "und"]
     if languages:
         shown.append(("languages", number(len(languages))))

@@ -9,23 +9,17 @@ from pipelines.report.markup import Cell, Html, Section, plain, table, text
 
 SHOWN_ELSEWHERE = frozenset(
     {"manifest", "name", "complete", "records", "recipe", "software", "inputs", "outputs", "filters", "edits", "tables", "parents",
-     "data_digest", "digest", "review", "forgotten"}
+     "data_digest", "digest", "review", "forgotten", "schemas", "about"}
 )  # fmt: skip
 DEPTH = 4
 """Levels of nesting that become tables; what lies deeper is left to the manifest."""
-
-TITLES = {"audit": "Audit", "tokens": "Tokens", "about": "As declared"}
 
 
 def sections(told: Mapping[str, Any]) -> list[Section]:
     """One for each section that no other module shows."""
     named = {k: v for k, v in told.items() if k not in SHOWN_ELSEWHERE}
     summaries = {k: v for k, v in named.pop("summaries", {}).items() if k != "licence"}
-    found = [
-        Section(_slug(k), TITLES.get(k, _title(k)), _value(k, v, 3))
-        for k, v in named.items()
-        if v not in (None, {}, [])
-    ]
+    found = [Section(_slug(k), _title(k), _value(k, v, 3)) for k, v in named.items() if v not in (None, {}, [])]
     return found + [Section(f"summary-{_slug(k)}", _title(k), _value(k, v, 3)) for k, v in summaries.items() if v]
 
 

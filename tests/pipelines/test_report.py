@@ -282,6 +282,27 @@ def test_sections_that_it_does_not_know_appear_by_themselves(told):
         assert said in words, said
 
 
+def test_mentions_licences_tokens_declarations_and_an_audit_have_sections_of_their_own(told):
+    rules = {"gender.female:she": {"records": 4, "examples": []}, "gender.male:he": {"records": 9, "examples": []}}
+    figure = {"section": "mentions", "axis": "age", "value": "any", "measure": "records", "among": "records", "numerator": 0,
+              "denominator": 300, "share": 0.0, "low": 0.0, "high": 0.0126}  # fmt: skip
+    conflict = {"licences": {"MIT": 3, "GPL-2.0-only": 2}, "why": "because", "source": "https://licence.test/faq"}
+    licence = {"policy": "open", "licences": [], "obligations": [], "undeclared": 2, "conflicts": [conflict]}
+    more = {
+        **told,
+        "filters": [*told["filters"], {**told["filters"][0], "name": "mentions", "rules": rules, "reasons": {}, "rejected": 0}],
+        "tokens": {"total": 1234, "low": 1200, "high": 1300, "exact": False, "tokenizer": {"t.json": "0" * 64},
+                   "sampled_records": 10, "of_records": 20},
+        "about": {"title": "Breads", "origin": None, "undeclared": ["origin"], "seed_datasets": [{"name": "seed", "url": None}]},
+        "audit": {"sentences": ["Nobody is old."], "figures": [figure], "looked_at": 300, "records": 900},
+        "summaries": {"licence": licence, "other": {"a": 1}},
+    }  # fmt: skip
+    words = Text(report.render(more)).text
+    for said in ("Gender", "he 9", "About 1,234 tokens", "Undeclared: origin", "title Breads", "Nobody is old.", "at most 1.3 %",
+                 "MIT (3) and GPL-2.0-only (2)", "licence.test", "Of 2 records no licence", "Other"):  # fmt: skip
+        assert said in words, said
+
+
 def test_it_compares_with_the_run_before_and_the_manifest_does_not(corpusmill, told, tmp_path):
     out = tmp_path / "out"
     first, second = _recipe(corpusmill, out, "language.allow=[]"), _recipe(corpusmill, out)
