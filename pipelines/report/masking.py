@@ -14,7 +14,9 @@ PLACEHOLDER = re.compile(r"<[A-Z][A-Z_]*_(?:\d{1,6}|[a-p]{12})>")
 MARGIN = 400
 """Characters beyond what is shown that are looked at when it is masked."""
 
-_MASKED = re.compile(r"[^\s@<>]*@[^\s@<>]+|\+?\d(?:[\s().,/:_–-]{0,3}\d){3,}")
+_MASKED = re.compile(
+    r"(?P<all>[^\s@<>]*@[^\s@<>]+|(?<![\w-])(?=[\w-]*\d)(?=[\w-]*[^\W\d_])[\w-]{16,})|\+?\d(?:[\s().,/:_–-]{0,3}\d){3,}"
+)
 
 
 def moved(
@@ -55,6 +57,6 @@ def piece(text: str, start: int, end: int) -> str:
 
 
 def mask(text: str) -> str:
-    """Letters and digits of what has an ``@`` in it, and the digits of a number of four or more, however it is written, become
-    dots; the length stays."""
-    return _MASKED.sub(lambda m: re.sub(r"\w" if "@" in m[0] else r"\d", "•", m[0]), text)
+    """Letters and digits become dots where a word has an ``@`` in it, or is long and of both, as keys are; so do the digits of a
+    number of four or more, however it is written. The length stays."""
+    return _MASKED.sub(lambda m: re.sub(r"\w" if m["all"] else r"\d", "•", m[0]), text)

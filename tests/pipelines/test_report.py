@@ -232,6 +232,7 @@ def test_an_example_that_cannot_be_read_is_left_out(told, tmp_path):
         ("in 1999", "in ••••"),
         ("3 of 12; 4 of 5", "3 of 12; 4 of 5"),
         ("<EMAIL_1> 12", "<EMAIL_1> 12"),
+        ("key AKIAQ3EGQ7YJ2NHW6PZD, internationalisation", "key ••••••••••••••••••••, internationalisation"),
     ],
 )
 def test_what_looks_like_a_number_or_an_address_is_masked_in_place(text, shown):
