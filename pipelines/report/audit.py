@@ -9,9 +9,15 @@ from pipelines.report.markup import Cell, Section, details, note, percent, plain
 
 Figure = Mapping[str, Any]
 TITLES = {
-    "mentions": "Who is mentioned", "identifiers": "The words themselves", "pii": "Personal data",
-    "pii channel": "Personal data by channel", "contact": "Whose contact it is", "language": "Languages", "license": "Licences", "generator": "Models that wrote it",
-}  # fmt: skip
+    "mentions": "Who is mentioned",
+    "identifiers": "The words themselves",
+    "pii": "Personal data",
+    "pii channel": "Personal data by channel",
+    "contact": "Whose contact it is",
+    "language": "Languages",
+    "license": "Licences",
+    "generator": "Models that wrote it",
+}
 LIMIT = 40
 
 

@@ -7,7 +7,10 @@ from typing import Any
 
 from pipelines.report.markup import Html, Section, bar, percent, plain, table, text
 
-TITLES = {"languages": "Languages", "licenses": "Licences as declared", "generators": "Models that wrote it"}
+TITLES = {
+    "languages": "Languages", "licenses": "Licences as declared", "generators": "Models that wrote it", "pairs": "Language pairs",
+    "spdx": "Licences as SPDX expressions", "spdx_in_texts": "Licences inside texts", "licence_sources": "Where the licence stands",
+}  # fmt: skip
 VALUES = 40
 
 

@@ -80,8 +80,8 @@ def test_nothing_that_was_not_understood_is_repeated(out):
 
 def test_report_and_card_show_them(out):
     page, card = (out / "report.html").read_text("utf-8"), (out / "README.md").read_text("utf-8")
-    assert "<h2>Licences</h2>" in page and "Licences that do not go together" in page
-    assert "Whom to credit: columns <code>source_url</code>" in page
+    assert ">Licences</h2>" in page and "Licences that do not go together" in page
+    assert "Whom to credit: columns <code><bdi>source_url</bdi></code>" in page
     assert "`CC-BY-SA-4.0` and `GPL-2.0-only`" in card
 
 

@@ -279,7 +279,7 @@ def test_sections_that_it_does_not_know_appear_by_themselves(told):
     more = {**told, "audit": {"sample": 3000, "shares": [{"axis": "age", "share": 0.25, "low": 0.2, "high": 0.3}]}}
     more["tables"] = {**told["tables"], "pairs": {"en-de": 12}}
     words = Text(report.render(more)).text
-    for said in ("Audit", "sample 3,000", "age 0.25 0.2 0.3", "Pairs", "en-de 12"):
+    for said in ("Audit", "sample 3,000", "age 0.25 0.2 0.3", "Language pairs", "en-de 12"):
         assert said in words, said
 
 
