@@ -169,4 +169,5 @@ def test_the_report_says_what_was_not_scanned(corpusmill, shards, tmp_path):
     page = (tmp_path / "out" / "report.html").read_text("utf-8")
     assert "Personal data was <strong>not scanned</strong> for" in page
     assert "<script" not in page
-    assert "http" not in page.replace("https://json-schema.org", "")
+    assert "http:" not in page
+    assert "https:" not in page
