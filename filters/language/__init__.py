@@ -117,7 +117,7 @@ class LanguageFilter(Filter):
         "asked": pa.bool_(),
     }
     tables = {"languages": "language", "pairs": "pair"}
-    thresholds = {"answer_share": "min_share"}
+    thresholds = {"answer_share": "min_share", "answer_foreign": "max_foreign", "reasoning_foreign": "max_foreign"}
     Options = LanguageOptions
     options: LanguageOptions
     measured_with = ("parts", "min_letters", "min_probability", "min_margin", "model", "labels")
