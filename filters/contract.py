@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from filters.batch import Batch
 
@@ -133,6 +134,12 @@ class Filter(ABC):
     """Tables of the manifest: name -> score whose values are counted over the kept records. Short values from a closed list only:
     no text. A table named like a fact's (``languages``) replaces it."""
 
+    summed: ClassVar[tuple[str, ...]] = ()
+    """Scores whose sums over kept records the manifest tells; a null adds nothing. See ``totals``."""
+
+    packages: ClassVar[tuple[str, ...]] = ()
+    """Packages that decide its scores and that only recipes with it need; their versions are part of what keys the work."""
+
     withholds: ClassVar[bool] = False
     """Whether nothing of a record that it rejects may be kept, not even in rejected/."""
 
@@ -150,6 +157,11 @@ class Filter(ABC):
         The same verdicts as ``judge``'s, for any options that differ in nothing that is in ``measured_with``.
         """
         raise NotImplementedError(f"{cls.__name__} does not decide from scores")
+
+    @classmethod
+    def totals(cls, scores: Mapping[str, pa.Array]) -> Mapping[str, int]:
+        """What these records add to the manifest's sums, from their recorded scores alone: so it can be taken away again."""
+        return {name: pc.sum(scores[name]).as_py() or 0 for name in cls.summed}
 
     @classmethod
     def assets(cls, options: Any) -> Mapping[str, str]:
