@@ -17,7 +17,7 @@ $(VENV)/.made: pyproject.toml
 	@touch $@
 
 $(VENV)/.made-dev: $(VENV)/.made
-	$(BIN)/python -m pip install --quiet --only-binary :all: -e . --group dev
+	$(BIN)/python -m pip install --quiet --only-binary :all: --no-binary jsonpath-rw -e . --group dev
 	@touch $@
 
 install: $(VENV)/.made  ## the command, in .venv

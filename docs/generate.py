@@ -16,6 +16,7 @@ from filters.contract import Filter
 from filters.reading import ReadFilter
 from pipelines import recipe
 from pipelines.cli.show import option_rows, struct_rows
+from pipelines.provenance.about import About
 
 DOCS = Path(__file__).resolve().parent
 BLOCK = re.compile(r"(<!-- generated: (?P<what>[\w.]+) -->\n).*?(<!-- end generated -->)", re.DOTALL)
@@ -50,7 +51,7 @@ def _content(what: str, page: Path) -> str:
         return _table(("filter", "what it does"), rows)
     if what == "retunable":
         return _table(("filter", "options"), list(_retunable()))
-    section = {"input": recipe.Input, "output": recipe.Output, "work": recipe.Work}[what]
+    section = {"about": About, "input": recipe.Input, "output": recipe.Output, "work": recipe.Work}[what]
     return _options(struct_rows(section))
 
 

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from filters.batch import Batch
 
@@ -136,6 +137,12 @@ class Filter(ABC):
     thresholds: ClassVar[Mapping[str, str]] = {}
     """Score -> the option it is compared with, for people who look at how the scores are spread. An option of 0 is off."""
 
+    summed: ClassVar[tuple[str, ...]] = ()
+    """Scores whose sums over kept records the manifest tells; a null adds nothing. See ``totals``."""
+
+    packages: ClassVar[tuple[str, ...]] = ()
+    """Packages that decide its scores and that only recipes with it need; their versions are part of what keys the work."""
+
     withholds: ClassVar[bool] = False
     """Whether nothing of a record that it rejects may be kept, not even in rejected/."""
 
@@ -153,6 +160,11 @@ class Filter(ABC):
         The same verdicts as ``judge``'s, for any options that differ in nothing that is in ``measured_with``.
         """
         raise NotImplementedError(f"{cls.__name__} does not decide from scores")
+
+    @classmethod
+    def totals(cls, scores: Mapping[str, pa.Array]) -> Mapping[str, int]:
+        """What these records add to the manifest's sums, from their recorded scores alone: so it can be taken away again."""
+        return {name: pc.sum(scores[name]).as_py() or 0 for name in cls.summed}
 
     @classmethod
     def assets(cls, options: Any) -> Mapping[str, str]:

@@ -20,6 +20,7 @@ BUILT_IN = {
     "optout": "filters.optout:OptoutFilter",
     "licence": "filters.licence:LicenceFilter",
     "mentions": "filters.mentions:MentionsFilter",
+    "tokens": "filters.tokens:TokensFilter",
 }
 ENTRY_POINTS = "corpusmill.filters"
 DATATROVE = "datatrove."

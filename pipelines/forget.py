@@ -22,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from filters import registry
 from filters.batch import Batch
 from pipelines import histograms, manifest, recipe
 from pipelines.errors import OutputError, UsageError
@@ -31,7 +32,7 @@ from pipelines.recipe import Recipe
 from pipelines.schemas.read import fact_of, read
 from pipelines.schemas.recognise import Columns, recognise
 from pipelines.shards import sha256_of
-from pipelines.write import KINDS, TABLES, score_counts, value_counts
+from pipelines.write import KINDS, TABLES, score_counts, stage_sums, value_counts
 
 JOURNAL, STAGED = "forgetting.json", "forgetting"
 BATCH_ROWS = 4096
@@ -265,6 +266,7 @@ def _less(
                 for reason, named in told.get("first_examples", {}).items()
             },
             "histograms": histograms.minus(told.get("histograms", {}), histograms.of(column)),
+            **_sums_left(name, told, column.filter(pa.array(kept))),
         }
     counts = {table: facts[fact] for table, fact in TABLES.items()}
     for table, (name, score) in scored.items():
@@ -272,6 +274,13 @@ def _less(
         counts[table] = Counter(dict(score_counts(values, kept)))
     tables = {table: _minus(told, counts[table]) for table, told in receipt["tables"].items()}
     return {"filters": filters, "tables": tables}
+
+
+def _sums_left(name: str, told: Mapping[str, Any], gone: pa.StructArray) -> dict[str, dict[str, int]]:
+    if "sums" not in told:
+        return {}
+    less = stage_sums(registry.load(name), gone)
+    return {"sums": {key: n - less[key] for key, n in told["sums"].items()}}
 
 
 def _without_rules(

@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.errors import LockedError, UsageError
+from pipelines.provenance import PAGES
 
 STATE = ".corpusmill"
-OURS = frozenset({STATE, "data", "rejected", "annotations", "manifest.json", "run.json", "report.html", "README.md"})
+OURS = frozenset({STATE, "data", "rejected", "annotations", "manifest.json", "run.json", "report.html", *PAGES})
 
 
 class Ledger:

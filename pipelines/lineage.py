@@ -30,7 +30,8 @@ class Parent:
 
 @dataclass(frozen=True)
 class Node:
-    """A dataset in the family tree. state: against what its child recorded; why: one line where it is not current."""
+    """A dataset in the family tree. state: against what its child recorded; why: one line where it is not current.
+    origin, named: where its recipe declares it to come from, and what it was made from."""
 
     path: str
     name: str
@@ -39,6 +40,8 @@ class Node:
     why: str
     sources: int
     parents: tuple[Node, ...]
+    origin: str | None = None
+    named: tuple[str, ...] = ()
 
     @property
     def sound(self) -> bool:
@@ -89,7 +92,11 @@ def _node(out: Path, wanted: str | None, seen: tuple[Path, ...]) -> Node:
     state, why = CURRENT, ""
     if wanted is not None and told["data_digest"] != wanted:
         state, why = STALE, f"changed since it was read{_forgotten(told)}; run what is derived from it again"
-    return Node(str(out), told["name"], told["data_digest"], state, why, len(told["inputs"]), above)
+    about = told.get("about", {})
+    named = tuple(s["name"] for s in about.get("sources") or ())
+    return Node(
+        str(out), told["name"], told["data_digest"], state, why, len(told["inputs"]), above, about.get("origin"), named
+    )
 
 
 def _manifest(out: Path) -> dict[str, Any] | None:

@@ -17,7 +17,8 @@ from filters.contract import ConfigError, Filter
 from filters.reading import ReadFilter
 from pipelines import histograms
 from pipelines.errors import UsageError
-from pipelines.recipe import Recipe, software
+from pipelines.provenance import about, columns, tokens
+from pipelines.recipe import Recipe
 from pipelines.units import Plan
 from pipelines.write import REASON_EXAMPLES, fewest, table_names
 
@@ -49,9 +50,11 @@ def build(
         "name": recipe.name,
         "complete": not plan.failed and len(done) == len(plan.units),
         "records": counted["records"],
+        "about": about.told(recipe.about),
         "recipe": {"fingerprint": recipe.fingerprint(), "effective": recipe.effective()},
-        "software": software(),
+        "software": recipe.software(),
         "inputs": _inputs(plan, receipts),
+        "schemas": columns.told(plan),
         "parents": [dict(p) for p in parents],
         **counted,
     }
@@ -91,10 +94,12 @@ def _counted(
         summaries = {s.name: told for s in recipe.stages if (told := s.filter.summarise(tables, s.options))}
     except ConfigError as error:
         raise UsageError(str(error)) from None
+    kept = sum(r["files"]["data"]["rows"] for r in done)
+    counted = tokens.total(filters, kept)
     return {
         "records": {
             "read": sum(r["files"]["annotations"]["rows"] for r in done),
-            "kept": sum(r["files"]["data"]["rows"] for r in done),
+            "kept": kept,
             "rejected": sum(r["files"]["rejected"]["rows"] for r in done),
         },
         "outputs": outputs,
@@ -103,6 +108,7 @@ def _counted(
         "edits": _sum(f["edits"] for f in filters),
         "tables": tables,
         **({"summaries": summaries} if summaries else {}),
+        **({"tokens": counted} if counted else {}),
     }
 
 
@@ -184,6 +190,7 @@ def _filters(
                 "records_edited": sum(m["edited"] for m in mine),
                 "assets": assets.get(name, {}),
                 "not_scanned": list(filter_.not_scanned(options)),
+                "sums": _sum(m.get("sums", {}) for m in mine),
             }
         )
     return told

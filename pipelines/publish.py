@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -13,10 +14,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipelines import card, drift, manifest, report
+from pipelines import drift, manifest, provenance, report
 from pipelines.errors import OutputError
 from pipelines.ledger import Ledger, replace, sync_folder
-from pipelines.units import Plan
+from pipelines.recipe import software
 from pipelines.write import KINDS
 
 MARKER = "publishing"
@@ -32,20 +33,20 @@ def is_published(ledger: Ledger, told: Mapping[str, Any]) -> bool:
         return False
     if standing.get("digest") != told["digest"] or manifest.digest(standing) != told["digest"]:
         return False
-    if not (ledger.out / "report.html").is_file() or not (ledger.out / "README.md").is_file():
+    if not (ledger.out / "report.html").is_file() or edited(ledger.out, told):
         return False
     sizes = {o["path"]: o["bytes"] for o in told["outputs"]}
     found = {p: (ledger.out / p).stat().st_size for p in _files(ledger.out)}
     return sizes == found
 
 
-def publish(ledger: Ledger, plan: Plan, told: Mapping[str, Any], run: Mapping[str, Any]) -> None:
+def publish(ledger: Ledger, told: Mapping[str, Any], run: Mapping[str, Any]) -> None:
     """Bring the output to what the manifest says; safe to do again after being cut short anywhere."""
     (ledger.root / MARKER).touch()
     sync_folder(ledger.root)
     previous = drift.remember(ledger, told)
     _bring_files(ledger, told)
-    _bring_pages(ledger.out, told, card.readme(told, plan), run, previous)
+    _bring_pages(ledger.out, told, run, previous)
     (ledger.root / MARKER).unlink()
     ledger.prune({entry["unit"] for entry in told["outputs"]})
 
@@ -58,12 +59,11 @@ def republish(ledger: Ledger, told: Mapping[str, Any], *, files: bool) -> dict[s
     new = {**body, "digest": manifest.digest(body)}
     try:
         circumstances = json.loads((out / "run.json").read_text("utf-8"))
-        readme = card.renewed((out / "README.md").read_text("utf-8"), new)
         if files:
             (ledger.root / MARKER).touch()
             sync_folder(ledger.root)
             _bring_files(ledger, new)
-        _bring_pages(out, new, readme, circumstances, ledger.load(drift.PREVIOUS))
+        _bring_pages(out, new, circumstances, ledger.load(drift.PREVIOUS))
         (ledger.root / MARKER).unlink(missing_ok=True)
     except (OSError, ValueError) as error:
         told_why = getattr(error, "strerror", None) or "run.json is not JSON"
@@ -85,12 +85,37 @@ def _bring_files(ledger: Ledger, told: Mapping[str, Any]) -> None:
     _drop_empty_folders(out)
 
 
-def _bring_pages(
-    out: Path, told: Mapping[str, Any], readme: str, run: Mapping[str, Any], previous: Mapping[str, Any]
-) -> None:
-    replace(out / "README.md", readme.encode())
+def edited(out: Path, told: Mapping[str, Any]) -> list[str]:
+    """Generated files that are not what the manifest makes of them (now), nor what was written when it was published."""
+    try:
+        written = json.loads((out / "run.json").read_text("utf-8")).get("pages", {})
+    except (OSError, ValueError, AttributeError):
+        written = {}
+    ours = told["software"]["code_sha256"] == software()["code_sha256"]
+    made = provenance.pages(told) if ours else {}
+    return [
+        name for name in provenance.PAGES if not _is(out / name, _sha256(made[name]) if made else written.get(name))
+    ]
+
+
+def _is(path: Path, sha256: str | None) -> bool:
+    try:
+        return _sha256(path.read_bytes()) == sha256
+    except OSError:
+        return False
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _bring_pages(out: Path, told: Mapping[str, Any], run: Mapping[str, Any], previous: Mapping[str, Any]) -> None:
+    pages = provenance.pages(told)
+    for name, data in pages.items():
+        replace(out / name, data)
     replace(out / "report.html", report.render(told, previous, report.collect(out, told)).encode())
-    replace(out / "run.json", manifest.dump({**run, "manifest_digest": told["digest"]}))
+    digests = {name: _sha256(data) for name, data in pages.items()}
+    replace(out / "run.json", manifest.dump({**run, "pages": digests, "manifest_digest": told["digest"]}))
     replace(out / "manifest.json", manifest.dump(told))
     sync_folder(out)
 

@@ -7,9 +7,9 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,6 +22,8 @@ from filters import registry
 from filters.contract import ConfigError, Filter, Options
 from pipelines.errors import UsageError
 from pipelines.names import nearest
+from pipelines.provenance import about
+from pipelines.provenance.about import About
 
 MIB = 1 << 20
 RESERVED = frozenset({"read", "record_id", "shard", "row", "kept", "rejected_by", "reason", "reasons"})
@@ -92,9 +94,11 @@ class Recipe:
     output: Output
     work: Work
     stages: tuple[Stage, ...]
+    about: About = field(default_factory=About)
 
     def effective(self) -> dict[str, Any]:
-        """Everything that decides what comes out, defaults included; where it is read and written is not part of it."""
+        """Everything that decides what comes out, defaults included; where it is read and written is not part of it, nor is what
+        people say about it."""
         return {
             "name": self.name,
             "input": _without(self.input, "path"),
@@ -114,12 +118,17 @@ class Recipe:
         except ConfigError as error:
             raise UsageError(str(error)) from None
 
+    def software(self) -> dict[str, Any]:
+        """``software`` and the packages that only these filters need."""
+        told, extra = software(), [p for s in self.stages for p in s.filter.packages]
+        return {**told, "packages": {**told["packages"], **{p: _version(p) for p in extra}}}
+
     def fingerprint(self) -> str:
         """sha256 of the effective recipe, the models, the code and the packages that read, judge and write. What only the report
         shows is left out: no record has to be judged again for it."""
         document = self.effective()
         document["output"] = {k: v for k, v in document["output"].items() if k != "report_examples"}
-        told = [document, self.assets(), software()]
+        told = [document, self.assets(), self.software()]
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
@@ -154,7 +163,7 @@ def shipped() -> list[str]:
 
 
 def from_document(document: Mapping[str, Any], source: str = "recipe") -> Recipe:
-    known = ("name", "input", "output", "work", "filters")
+    known = ("name", "about", "input", "output", "work", "filters")
     for key in document:
         if key not in known:
             raise UsageError(f"{source}: unknown key {key!r}{nearest(str(key), known)}; there are {', '.join(known)}")
@@ -174,6 +183,7 @@ def from_document(document: Mapping[str, Any], source: str = "recipe") -> Recipe
         output=_section(Output, document, "output", source),
         work=_section(Work, document, "work", source),
         stages=stages,
+        about=about.parse(document.get("about"), source),
     )
 
 
@@ -192,6 +202,13 @@ def software() -> dict[str, Any]:
         "code_sha256": digest.hexdigest(),
         "packages": {p: version(p) for p in packages},
     }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 _NOT_RESOLVED = ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:bool")
@@ -292,13 +309,13 @@ def _override(document: dict[str, Any], override: str) -> None:
     if not equals or not where or not option:
         raise UsageError(f"--set {override}: write it as filter.option=value")
     value = _parse(f"value: {raw}", f"--set {target}")["value"]
-    if where in ("input", "output", "work"):
+    if where in ("about", "input", "output", "work"):
         document[where] = {**(document.get(where) or {}), option: value}
         return
     listed = document.get("filters") if isinstance(document.get("filters"), list) else []
     names = [next(iter(e)) if isinstance(e, dict) and e else e for e in listed or []]
     if where not in names:
-        known = [str(n) for n in names] + ["input", "output", "work"]
+        known = [str(n) for n in names] + ["about", "input", "output", "work"]
         raise UsageError(f"--set {override}: the recipe has no {where!r}{nearest(where, known)}")
     at = names.index(where)
     entry = listed[at]  # type: ignore[index]

@@ -102,8 +102,8 @@ def _dataset(out: Path) -> dict[str, Any]:
 def _settings(changes: Sequence[str], sweeps: Sequence[str]) -> list[tuple[str, ...]]:
     """Every combination of the values swept, each with the changes that hold for all of them."""
     for given in (*changes, *sweeps):
-        if given.partition(".")[0] in ("input", "output", "work"):
-            raise UsageError(f"{given}: only filters' options can be retuned; input, output and work need a run")
+        if given.partition(".")[0] in ("about", "input", "output", "work"):
+            raise UsageError(f"{given}: only filters' options can be retuned; about, input, output and work need a run")
     axes = [_values(sweep) for sweep in sweeps]
     count = int(np.prod([len(a) for a in axes])) if axes else 1
     if count > MOST_SETTINGS:

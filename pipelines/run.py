@@ -16,6 +16,7 @@ from typing import Any
 from pipelines import forget, lineage, manifest, progress, publish, shards, units
 from pipelines.errors import DONE, PARTIAL, OutputError, ShardError, UsageError
 from pipelines.ledger import Ledger
+from pipelines.provenance.about import refuse_undeclared
 from pipelines.recipe import Recipe
 
 
@@ -36,6 +37,7 @@ class Result:
 def run(recipe: Recipe, workers: int = 1) -> Result:
     """Curate. Does only what the ledger does not have; raises CorpusmillError when nothing can be published."""
     began = time.time()
+    refuse_undeclared(recipe.about)
     out = _output(recipe)
     ledger = Ledger(out)
     found = shards.find(recipe.input.path)
@@ -61,7 +63,7 @@ def run(recipe: Recipe, workers: int = 1) -> Result:
         told = manifest.build(recipe, plan, receipts, named, manifest.standing(out))
         if todo or not publish.is_published(ledger, told):
             try:
-                publish.publish(ledger, plan, told, _circumstances(recipe, began, workers, len(todo), parents))
+                publish.publish(ledger, told, _circumstances(recipe, began, workers, len(todo), parents))
             except OSError as error:
                 raise OutputError(
                     f"{out} cannot be published: {error.strerror}; free space or mend it, then run again to go on"

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from pipelines import lineage, manifest
 from pipelines.errors import UsageError
 from pipelines.ledger import OURS, STATE
-from pipelines.publish import MARKER
+from pipelines.publish import MARKER, edited
 from pipelines.shards import sha256_of
 from pipelines.write import KINDS
 
@@ -32,7 +32,7 @@ def verify(out: Path) -> list[str]:
     problems = list(_manifest(told))
     if problems:
         return problems
-    return [*_files(out, told), *_extra(out, told), *lineage.problems(lineage.walk(out))]
+    return [*_files(out, told), *_pages(out, told), *_extra(out, told), *lineage.problems(lineage.walk(out))]
 
 
 def _manifest(told: object) -> Iterator[str]:
@@ -74,6 +74,12 @@ def _files(out: Path, told: dict) -> Iterator[str]:
             continue
         if rows != entry["rows"]:
             yield f"{entry['path']}: {rows:,} rows, not {entry['rows']:,}"
+
+
+def _pages(out: Path, told: dict) -> Iterator[str]:
+    for name in edited(out, told):
+        why = "not what the manifest makes of it (edited?)" if (out / name).is_file() else "missing"
+        yield f"{name}: {why}; the run that made the dataset writes it again"
 
 
 def _extra(out: Path, told: dict) -> Iterator[str]:

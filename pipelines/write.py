@@ -73,6 +73,7 @@ class UnitWriter:
         self.counts.add(read, judgements, rejected, verdict, touched)
         self.counts.add_places(judgements, verdict, self.unit.shard.name, self.row - len(batch))
         self.counts.add_scores(columns)
+        self.counts.add_sums(columns, rejected)
 
     def _rejected(
         self, rows: pa.RecordBatch, rejected: np.ndarray, verdict: tuple[pa.Array, pa.Array], columns: dict
@@ -129,8 +130,9 @@ class Counts:
         self.stages, self.bytes_read = stages, 0
         self.filters: dict[str, dict[str, Any]] = {
             name: {"rejected": 0, "first": 0, "reasons": Counter(), "first_reasons": Counter(), "edits": Counter(),
-                   "edited": 0, "rules": {}, "first_examples": {}, "histograms": {}}
-            for name in stages
+                   "edited": 0, "rules": {}, "first_examples": {}, "histograms": {},
+                   **({"sums": Counter(stage_sums(stage, None))} if stage.summed else {})}
+            for name, stage in stages.items()
         }  # fmt: skip
         self.tables: dict[str, Counter[str]] = {name: Counter() for name in table_names(stages.values())}
 
@@ -158,6 +160,12 @@ class Counts:
                 self.filters[by]["first"] += 1
                 self.filters[by]["first_reasons"][reason] += 1
         self._tables(read, judgements, kept)
+
+    def add_sums(self, columns: Mapping[str, pa.StructArray], rejected: np.ndarray) -> None:
+        """The scores that are summed over kept records."""
+        for name, stage in self.stages.items():
+            if stage.summed:
+                self.filters[name]["sums"].update(stage_sums(stage, columns[name].filter(pa.array(~rejected))))
 
     def add_scores(self, columns: Mapping[str, pa.StructArray]) -> None:
         """How the scores of the annotations are spread."""
@@ -205,6 +213,14 @@ class Counts:
 def table_names(stages: Iterable[type[Filter]]) -> list[str]:
     """Tables of facts, then those that the filters add."""
     return list(dict.fromkeys([*TABLES, *(table for stage in stages for table in stage.tables)]))
+
+
+def stage_sums(stage: type[Filter], column: pa.StructArray | None) -> dict[str, int]:
+    """A filter's sums over some rows of its annotation column; zeros for none."""
+    if column is None:
+        column = pa.array([], annotate.column_type(stage))
+    scores = column.field("scores")
+    return dict(stage.totals({f.name: scores.field(f.name) for f in scores.type}))
 
 
 class _File:

@@ -48,3 +48,18 @@ def scrubbed(batch: Batch, judged: Judgement) -> list[str]:
         last[segment] = start
         out[segment] = out[segment][:start] + text.encode() + out[segment][end:]
     return [o.decode() for o in out]
+
+
+def tokenizer(path: Path, texts: list[str] | None = None) -> Path:
+    """A byte-level BPE tokenizer of 300 tokens, trained here and written to ``path``."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+    )
+    made.train_from_iterator(texts or ["Bread rises because yeast gives off gas; the dough holds it in."] * 3, trainer)
+    made.save(str(path))
+    return path

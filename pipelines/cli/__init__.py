@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipelines.cli import provenance
 from pipelines.errors import DONE, PARTIAL, USAGE, CorpusmillError
 
 EXIT_CODES = "exit codes: 0 done; 2 wrong usage or recipe; 3 some work failed, the rest is published; 5 output locked"
@@ -60,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--workers", type=_positive, default=os.cpu_count() or 1, metavar="N", help="processes (default: all cores)"
     )
+    provenance.run_arguments(p)
 
     p = _command(
         commands, "plan", "what a run would do, and do nothing", "corpusmill plan default --input shards/", _plan
@@ -121,6 +123,12 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     p.add_argument("out", metavar="OUT", type=Path)
     p.add_argument("--json", action="store_true", help="as one JSON document")
+
+    p = _command(
+        commands, "card", "the training-data section of a model card, or of the EU's summary, from manifests",
+        "corpusmill card curated/ other/ --to training-data.md", _card,
+    )  # fmt: skip
+    provenance.card_arguments(p)
 
     p = _command(
         commands, "filters", "what there is, with options and reason codes", "corpusmill filters repetition", _filters
@@ -211,7 +219,8 @@ def _run(args: argparse.Namespace) -> int:
     from pipelines.cli.show import result
     from pipelines.run import run
 
-    done = run(_load(args), args.workers)
+    recipe = provenance.strictly(_load(args), args)
+    done = provenance.with_events(recipe, args.lineage_events, lambda: run(recipe, args.workers))
     print(result(done))
     for shard, why in sorted(done.failed.items()):
         print(f"corpusmill: {shard} is not in the dataset: {why}", file=sys.stderr)
@@ -308,6 +317,11 @@ def _lineage(args: argparse.Namespace) -> int:
     tree = walk(args.out)
     print(family(tree, as_json=args.json))
     return DONE if tree.sound else PARTIAL
+
+
+def _card(args: argparse.Namespace) -> int:
+    print(provenance.card(args))
+    return DONE
 
 
 def _filters(args: argparse.Namespace) -> int:

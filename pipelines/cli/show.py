@@ -14,7 +14,8 @@ from filters import registry
 from filters.contract import ConfigError, Filter
 from filters.reading import ReadFilter
 from pipelines.errors import UsageError
-from pipelines.lineage import Node
+from pipelines.lineage import CURRENT, STALE, Node
+from pipelines.provenance.page import ORIGINS
 from pipelines.recipe import Recipe
 from pipelines.run import Result
 
@@ -90,6 +91,8 @@ def family(node: Node, *, as_json: bool = False) -> str:
         told = f"{node.name}  {node.data_digest[:12]}  {node.state}" + (f": {node.why}" if node.why else "")
         yield f"{'  ' * depth}{told}"
         yield f"{'  ' * depth}  {node.path}, read from {node.sources:,} shards"
+        if not node.parents and node.state in (CURRENT, STALE):
+            yield f"{'  ' * depth}  origin: {', '.join([ORIGINS[node.origin], *node.named])}"
         for parent in node.parents:
             yield from lines(parent, depth + 1)
 

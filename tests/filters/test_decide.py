@@ -9,9 +9,15 @@ import pytest
 from filters import registry
 from filters.contract import KEPT
 from pipelines import annotate
-from tests.support import ROOT, batch_of
+from tests.support import ROOT, batch_of, tokenizer
 
 DECIDING = [n for n in registry.BUILT_IN if registry.load(n).measured_with is not None]
+
+
+def built(name, folder):
+    """A filter with its defaults, and with a tokenizer where it cannot do without."""
+    found = registry.load(name)
+    return found(found.Options(tokenizer=str(tokenizer(folder / "tokenizer.json")))) if name == "tokens" else found()
 
 
 def test_the_filters_that_have_thresholds_decide_from_scores():
@@ -20,7 +26,7 @@ def test_the_filters_that_have_thresholds_decide_from_scores():
 
 @pytest.mark.parametrize("name", DECIDING)
 def test_deciding_again_from_annotations_gives_the_verdicts(name, tmp_path):
-    filter_ = registry.load(name)()
+    filter_ = built(name, tmp_path)
     assert set(filter_.measured_with) <= set(type(filter_.options).__struct_fields__)
     for shard in sorted((ROOT / "sample_data").glob("*.parquet")):
         batch = batch_of(pq.read_table(shard))

@@ -113,7 +113,8 @@ def test_what_was_untouched_keeps_its_bytes(out):
     forget.forget(out, matching(3), ASKED)
     after = contents(out)
     changed = {name for name in before if before[name] != after[name]}
-    assert changed == {"data/a.parquet", "annotations/a.parquet", "manifest.json", "report.html", "README.md"}
+    pages = {"manifest.json", "report.html", "README.md", "croissant.json", "provenance.intoto.json"}
+    assert changed == {"data/a.parquet", "annotations/a.parquet", *pages}
 
 
 def test_the_trail_says_when_and_on_whose_word_and_not_who(out):
