@@ -1,0 +1,100 @@
+"""What is counted of a stratum's records, and added up over batches in any order."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pipelines.statistics import Moments
+
+Key = tuple[str, ...]
+"""What is counted, the family first: ("gender", "male"), say."""
+
+
+@dataclass
+class Tally:
+    """n: records looked at. records: how many each thing is true of. sums: for things that a record can hold several of, and
+    for the family they are a share of (a key of one word), sums over records of [count, count^2, count x family's count]."""
+
+    n: int = 0
+    records: Counter[Key] = field(default_factory=Counter)
+    sums: dict[Key, np.ndarray] = field(default_factory=lambda: defaultdict(lambda: np.zeros(3, np.int64)))
+
+    def __getstate__(self) -> tuple[int, dict[Key, int], dict[Key, np.ndarray]]:
+        return self.n, dict(self.records), dict(self.sums)
+
+    def __setstate__(self, state: tuple[int, dict[Key, int], dict[Key, np.ndarray]]) -> None:
+        self.__init__()  # type: ignore[misc]
+        self.n = state[0]
+        self.records.update(state[1])
+        self.sums.update(state[2])
+
+    def add(self, other: Tally) -> None:
+        self.n += other.n
+        self.records.update(other.records)
+        for key, sums in other.sums.items():
+            self.sums[key] = self.sums[key] + sums
+
+
+@dataclass(frozen=True)
+class Stratum:
+    """What was counted of the records looked at, and how many there are."""
+
+    tally: Tally
+    of: int
+
+    def records(self, key: Key, among: Key | None = None) -> Moments:
+        """Records that ``key`` is true of, among all or those that ``among`` is true of."""
+        counts = self.tally.records
+        return Moments.of_records(counts[key], self.tally.n if among is None else counts[among], self.tally.n, self.of)
+
+    def things(self, key: Key) -> Moments:
+        """What is counted under a key, among all of its family."""
+        zero = np.zeros(3, np.int64)
+        y, x = self.tally.sums.get(key, zero), self.tally.sums.get(key[:1], zero)
+        return Moments(self.tally.n, self.of, int(x[0]), int(y[0]), int(x[1]), int(y[2]), int(y[1]))
+
+
+class Batched:
+    """Counts of one batch, dealt out to the strata of its records. stratum: int64[n], each record's."""
+
+    def __init__(self, stratum: np.ndarray, strata: int) -> None:
+        self.stratum = stratum
+        self.tallies = [Tally() for _ in range(strata)]
+        for tally, n in zip(self.tallies, np.bincount(stratum, minlength=strata), strict=True):
+            tally.n = int(n)
+
+    def hold(self, record: np.ndarray, code: np.ndarray, keys: Sequence[Key]) -> None:
+        """That ``keys[code]`` is true of these records; pairs that come twice count once."""
+        pairs = np.unique(np.stack([record, code]), axis=1) if len(record) else np.zeros((2, 0), np.int64)
+        counts = self._dealt(self.stratum[pairs[0]], pairs[1], np.ones(pairs.shape[1], np.int64), len(keys))
+        for s, c in zip(*np.nonzero(counts), strict=True):
+            self.tallies[s].records[keys[c]] += int(counts[s, c])
+
+    def count(self, record: np.ndarray, code: np.ndarray, keys: Sequence[Key]) -> None:
+        """Things of one family, one row each: ``keys[code]``, all with the same first word."""
+        if not len(record):
+            return
+        family = np.bincount(record, minlength=len(self.stratum))
+        pairs, y = np.unique(np.stack([record, code]), axis=1, return_counts=True)
+        x, at = family[pairs[0]], self.stratum[pairs[0]]
+        sums = [self._dealt(at, pairs[1], values, len(keys)) for values in (y, y * y, y * x)]
+        for s, c in zip(*np.nonzero(sums[0]), strict=True):
+            self.tallies[s].sums[keys[c]] += np.array([each[s, c] for each in sums])
+        all_of_it = [self._dealt(self.stratum, np.zeros_like(self.stratum), v, 1)[:, 0] for v in (family, family**2)]
+        for s in np.flatnonzero(all_of_it[0]):
+            self.tallies[s].sums[keys[0][:1]] += np.array([all_of_it[0][s], all_of_it[1][s], all_of_it[1][s]])
+
+    def _dealt(self, stratum: np.ndarray, code: np.ndarray, weight: np.ndarray, codes: int) -> np.ndarray:
+        """int64[strata, codes]."""
+        counts = np.bincount(stratum * codes + code, weights=weight, minlength=len(self.tallies) * codes)
+        return counts.astype(np.int64).reshape(len(self.tallies), codes)
+
+
+def merged(into: dict[str, Tally], more: Mapping[str, Tally]) -> None:
+    """Adds tallies by stratum."""
+    for name, tally in more.items():
+        into.setdefault(name, Tally()).add(tally)
