@@ -13,22 +13,23 @@ ENTITIES = ("EMAIL_ADDRESS", "PHONE_NUMBER")
 BEFORE = 60
 """Characters before a telephone in which a word says whose it is."""
 
-_ROLES = frozenset(
-    # RFC 2142's mailboxes, and what firms use in the seven languages.
-    "info marketing sales support abuse noc security postmaster hostmaster usenet news webmaster www uucp ftp contact "
-    "contacts help helpdesk service services customerservice customercare care admin administrator office hello hi mail team "
-    "press media pr jobs careers career hr recruiting billing accounts accounting finance invoices orders order shop store "
-    "booking bookings reservations reservation enquiries enquiry inquiries inquiry feedback privacy legal compliance dpo "
-    "noreply no-reply donotreply do-not-reply newsletter notifications alerts "
-    "kontakt vertrieb kundenservice buchhaltung bewerbung datenschutz presse contacto ventas soporte ayuda atencion "
-    "contatti assistenza vendite amministrazione accueil ventes".split()
-)
-_FREEMAIL = frozenset(
-    "gmail googlemail yahoo ymail hotmail outlook live msn aol icloud me gmx web mail proton protonmail posteo t-online freenet "
-    "orange wanadoo laposte libero virgilio tiscali qq 163 126 sina foxmail docomo ezweb softbank yandex zoho".split()
-)
-"""Second-level names of providers of mailboxes to anybody."""
-_FREEMAIL_ENDINGS = frozenset("com net org de fr it es jp cn uk at ch me ne co".split())
+_ROLE_NAMES = """
+info marketing sales support abuse noc security postmaster hostmaster usenet news webmaster www uucp ftp contact contacts help
+helpdesk service services customerservice customercare care admin administrator office hello hi mail team press media pr jobs
+careers career hr recruiting billing accounts accounting finance invoices orders order shop store booking bookings reservations
+reservation enquiries enquiry inquiries inquiry feedback privacy legal compliance dpo noreply no-reply donotreply do-not-reply
+newsletter notifications alerts
+kontakt vertrieb kundenservice buchhaltung bewerbung datenschutz presse contacto ventas soporte ayuda atencion contatti
+assistenza vendite amministrazione accueil ventes
+"""
+"""RFC 2142's mailboxes, and what firms use in the seven languages."""
+_PROVIDERS = """
+gmail googlemail yahoo ymail hotmail outlook live msn aol icloud me gmx web mail proton protonmail posteo t-online freenet
+orange wanadoo laposte libero virgilio tiscali qq 163 126 sina foxmail docomo ezweb softbank yandex zoho
+"""
+"""Second-level names of those who give mailboxes to anybody."""
+_ENDINGS = "com net org de fr it es jp cn uk at ch me ne co"
+_ROLES, _FREEMAIL, _FREEMAIL_ENDINGS = (frozenset(names.split()) for names in (_ROLE_NAMES, _PROVIDERS, _ENDINGS))
 _LINES = frozenset(
     {PhoneNumberType.TOLL_FREE, PhoneNumberType.PREMIUM_RATE, PhoneNumberType.SHARED_COST, PhoneNumberType.UAN,
      PhoneNumberType.VOICEMAIL}

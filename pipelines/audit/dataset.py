@@ -88,7 +88,9 @@ def _manifest(path: Path) -> dict[str, Any] | None:
         return None
     told = manifest.standing(path)
     if told is None or told.get("manifest") != manifest.VERSION:
-        raise UsageError(f"{path}: its manifest was edited or is not ours; give {path / 'data'} to audit the files alone")
+        raise UsageError(
+            f"{path}: its manifest was edited or is not ours; give {path / 'data'} to audit the files alone"
+        )
     return told
 
 

@@ -144,13 +144,17 @@ class Keys:
         self._names += [name for name in names if name not in self._names]
         if len(self._names) > strata.MOST:
             raise UsageError(f"--by: more than {strata.MOST:,} different values; name a column with fewer")
-        self.population.update({n: int(c) for n, c in zip(names, np.bincount(codes, minlength=len(names)), strict=True)})
+        self.population.update(
+            {n: int(c) for n, c in zip(names, np.bincount(codes, minlength=len(names)), strict=True)}
+        )
         found = np.empty(len(keys), ROW)
         found["key"], found["source"], found["row"] = keys, source, np.arange(first, first + len(keys))
         found["stratum"] = np.array([self._names.index(n) for n in names], np.int32)[codes]
         piece = keys >> np.uint64(64 - PIECES.bit_length() + 1)
         found = found[np.argsort(piece, kind="stable")]
-        for p, part in enumerate(np.split(found, np.cumsum(np.bincount(piece.astype(np.int64), minlength=PIECES))[:-1])):
+        for p, part in enumerate(
+            np.split(found, np.cumsum(np.bincount(piece.astype(np.int64), minlength=PIECES))[:-1])
+        ):
             self._pieces[p].write(part.tobytes())
         return True
 

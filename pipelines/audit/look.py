@@ -2,82 +2,143 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from filters.batch import CHANNELS, CONTENT, REASONING, TOOL_CALL, TOOL_RESULT, Batch
-from filters.contract import ConfigError
+from filters.batch import CHANNELS, CONTENT, REASONING, Batch
 from filters.language import LanguageFilter
 from filters.mentions.finder import Finder
-from filters.mentions.lexicon import HELPERS, built_in, digest, read
+from filters.mentions.lexicon import built_in, digest, read
 from filters.pii import PiiFilter, PiiOptions
-from pipelines.audit import contact, nearby, strata
-from pipelines.audit.tally import Batched, Key, Tally
+from pipelines.audit import contact, strata
+from pipelines.audit.found import Found, near
+from pipelines.audit.tally import Batched, Key, Tally, distinct
 
-READ_CHANNELS = (CONTENT, REASONING, TOOL_CALL, TOOL_RESULT)
-"""Where mentions are looked for: what a model reads and writes. Tool definitions and other columns are left out."""
-SENTIMENT = "sentiment"
+READ_CHANNELS = (CONTENT, REASONING)
+"""Where mentions are looked for, whatever the role; calls, results and tool definitions are data of tools."""
+FACTS = ("license", "generator")
 PAIR = ("male", "female")
 """Groups of the axis gender that are told apart as one, the other or both."""
 
 
 class Looker:
-    """Every model loaded, once a process."""
+    """Every model loaded, once a process. lexicons: paths of further ones. Raises ConfigError for one that is broken."""
 
-    def __init__(self) -> None:
-        self._finder = Finder([read(path) for path in lexicons()])
+    def __init__(self, lexicons: Sequence[str] = ()) -> None:
+        self._finder = Finder([read(path) for path in lexicon_paths(lexicons)])
         self._pii = PiiFilter(pii_options())
         self._language = LanguageFilter()
 
-    def look(self, batch: Batch, stratum: np.ndarray, names: list[str]) -> dict[str, Tally]:
+    def look(self, batch: Batch, stratum: np.ndarray, names: Sequence[str]) -> dict[str, Tally]:
         """Counts by stratum. stratum: int64[n], an index into names for each record."""
         into = Batched(stratum, len(names))
-        self._mentions(batch, into)
-        self._personal(batch, into)
-        _facts(batch, self._language.judge(batch).scores["language"], into)
-        refused = np.array([r for r, _ in batch.unreadable], np.int64)
-        into.hold(refused, np.zeros_like(refused), [("unreadable",)])
-        return dict(zip(names, into.tallies, strict=True))
-
-    def _mentions(self, batch: Batch, into: Batched) -> None:
         found = Found(batch, self._finder.find(batch.segments, batch.segments.where(channels=READ_CHANNELS)))
         for axis in found.axes:
             _axis(found, axis, into)
-        _near(batch, found, into)
-
-    def _personal(self, batch: Batch, into: Batched) -> None:
-        record, findings, keys = [], [], []
-        for place in self._pii.places(batch):
-            channel = CHANNELS[batch.segments.channel[place.segment]]
-            record.append(int(batch.segments.record[place.segment]))
-            findings.append((place.entity, place.level, channel, place.counts, _whose(batch, place)))
-        for r, (entity, level, channel, counts, whose) in zip(record, findings, strict=True):
-            keys.append((r, ("pii_level", entity, level)))
-            if counts:
-                keys += [(r, ("pii",)), (r, ("pii", entity)), (r, ("pii_channel", channel))]
-            if whose:
-                keys.append((r, ("contact", entity, whose)))
-        _hold(into, keys)
-        counted = [(r, f) for r, f in zip(record, findings, strict=True) if f[3]]
-        _count(into, [(r, ("findings", f[0], f[1])) for r, f in zip(record, findings, strict=True)])
-        _count(into, [(r, ("entities", f[0])) for r, f in counted])
-        _count(into, [(r, ("channels", f[2])) for r, f in counted])
-        for entity in contact.ENTITIES:
-            _count(into, [(r, (f"contacts {entity}", f[4])) for r, f in counted if f[0] == entity])
+        near(batch, found, into)
+        _personal(batch, self._pii.places(batch), into)
+        _facts(batch, self._language.judge(batch).scores["language"], into)
+        _hold(into, ((record, ("unreadable",)) for record, _ in batch.unreadable))
+        return dict(zip(names, into.tallies, strict=True))
 
 
-@cache
-def lexicons() -> tuple:  # type: ignore[type-arg]
-    return tuple(built_in(helpers=True))
+def lexicon_paths(more: Sequence[str] = ()) -> list[Path]:
+    return [*built_in(helpers=True), *map(Path, more)]
 
 
-def lexicon_digests() -> dict[str, str]:
+def lexicon_digests(more: Sequence[str] = ()) -> dict[str, str]:
     """sha256 of each lexicon by file name."""
-    return {path.name: digest(path) for path in lexicons()}
+    return {path.name: digest(path) for path in lexicon_paths(more)}
 
 
 def pii_options() -> PiiOptions:
     return PiiOptions(action="annotate")
+
+
+def not_scanned() -> list[str]:
+    return list(PiiFilter.not_scanned(pii_options()))
+
+
+def _axis(found: Found, axis: str, into: Batched) -> None:
+    """("mentions", axis): the record mentions it. ("group", axis, g), ("only", axis, g): a group, or no other one.
+    ("pair", …): male, female or both. Things: (axis, group); (axis + " words", group, identifier); ("gendered", male or female)."""
+    record, group, word = found.of(axis)
+    groups = found.groups
+    into.hold(record, np.zeros_like(record), [("mentions", axis)])
+    into.hold(record, group, [("group", axis, g) for g in groups])
+    once, its, _ = distinct(record, group)
+    one = np.bincount(once)[once] == 1
+    into.hold(once[one], its[one], [("only", axis, g) for g in groups])
+    into.count(record, group, [(axis, g) for g in groups])
+    used, code = np.unique(group * len(found.words) + word, return_inverse=True)
+    named = [(groups[u // len(found.words)], found.words[u % len(found.words)]) for u in used]
+    into.count(record, code, [(f"{axis} words", *names) for names in named])
+    if axis == "gender":
+        _pair(once, its, groups, into)
+        two = np.isin(group, [groups.index(g) for g in PAIR if g in groups])
+        into.count(record[two], group[two], [("gendered", g) for g in groups])
+
+
+def _pair(record: np.ndarray, group: np.ndarray, groups: Sequence[str], into: Batched) -> None:
+    male, female = (record[group == groups.index(g)] if g in groups else record[:0] for g in PAIR)
+    both = np.intersect1d(male, female)
+    sets = {"male only": np.setdiff1d(male, both), "female only": np.setdiff1d(female, both), "both": both}
+    _hold(into, ((int(r), ("pair", name)) for name, records in sets.items() for r in records))
+    _hold(into, ((int(r), ("pair", "one")) for name in ("male only", "female only") for r in sets[name]))
+
+
+def _personal(batch: Batch, places: Iterable[Any], into: Batched) -> None:
+    """("pii", …): a record with a finding that counts. Things: ("findings", entity, level) all; ("entities", …), ("channels",
+    …) and ("contacts …", …) those that count."""
+    held: list[tuple[int, Key]] = []
+    things: dict[str, list[tuple[int, Key]]] = {}
+    for place in places:
+        record = int(batch.segments.record[place.segment])
+        channel = CHANNELS[batch.segments.channel[place.segment]]
+        held.append((record, ("pii_level", place.entity, place.level)))
+        keys: list[Key] = [("findings", place.entity, place.level)]
+        if place.counts:
+            held += [(record, ("pii",)), (record, ("pii", place.entity)), (record, ("pii_channel", channel))]
+            keys += [("entities", place.entity), ("channels", channel)]
+            if place.entity in contact.ENTITIES:
+                whose = contact.kind(place.entity, *_value(batch, place))
+                held.append((record, ("contact", place.entity, whose)))
+                keys.append((f"contacts {place.entity}", whose))
+        for key in keys:
+            things.setdefault(key[0], []).append((record, key))
+    _hold(into, held)
+    for family in things.values():
+        into.count(*_coded(family))
+
+
+def _value(batch: Batch, place: Any) -> tuple[str, str]:
+    """What was found, and what stands before it."""
+    data = batch.segments.bytes(place.segment)
+    before = data[max(0, place.start - 4 * contact.BEFORE) : place.start].decode("utf-8", "ignore")
+    return data[place.start : place.end].decode("utf-8", "ignore"), before[-contact.BEFORE :]
+
+
+def _facts(batch: Batch, language: Any, into: Batched) -> None:
+    """("language", code), as identified, and ("license", …), ("generator", …), as declared."""
+    record = np.arange(len(batch))
+    nothing = pa.nulls(len(batch), pa.string())
+    columns = {"language": pa.array(language, pa.string()), **{f: batch.facts.get(f, nothing) for f in FACTS}}
+    for fact, values in columns.items():
+        codes, names = strata.shown(values)
+        into.hold(record, codes, [(fact, name) for name in names])
+
+
+def _hold(into: Batched, held: Iterable[tuple[int, Key]]) -> None:
+    into.hold(*_coded(held))
+
+
+def _coded(pairs: Iterable[tuple[int, Key]]) -> tuple[np.ndarray, np.ndarray, list[Key]]:
+    listed = list(pairs)
+    keys = sorted({key for _, key in listed})
+    index = {key: i for i, key in enumerate(keys)}
+    records, codes = np.array([r for r, _ in listed], np.int64), np.array([index[k] for _, k in listed], np.int64)
+    return records, codes, keys

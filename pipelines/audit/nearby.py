@@ -9,7 +9,23 @@ FAR = 400
 """Bytes between two hits, or from a sentence's first hit to its last, from which on they are in no sentence together: lists
 and code have no full stops."""
 _SPACE, _NEWLINE, _STOP, _BANG, _QUESTION = 32, 10, 46, 33, 63
-_TITLES = (b"mr", b"mrs", b"ms", b"dr", b"prof", b"st", b"jr", b"sr", b"mme", b"mlle", b"hr", b"fr", b"sig", b"sra", b"vs")
+_TITLES = (
+    b"mr",
+    b"mrs",
+    b"ms",
+    b"dr",
+    b"prof",
+    b"st",
+    b"jr",
+    b"sr",
+    b"mme",
+    b"mlle",
+    b"hr",
+    b"fr",
+    b"sig",
+    b"sra",
+    b"vs",
+)
 _LONGEST = max(map(len, _TITLES))
 
 

@@ -51,7 +51,9 @@ def _check_one(by: str, source: Source) -> None:
     mapping = source.columns.mapping
     texts = {c for s, c in mapping.items() if s not in (*FACTS, "finish_reason", *PERSONAL_FACTS)}
     if name in texts or name in {mapping.get(s) for s in PERSONAL_FACTS}:
-        raise UsageError(f"--by {by}: its values are texts, ids or people, and would stand in the report; name another column")
+        raise UsageError(
+            f"--by {by}: its values are texts, ids or people, and would stand in the report; name another column"
+        )
     if pa.types.is_struct(source.schema.field(name).type):
         raise UsageError(f"--by {by}: a column of structs says no stratum; name a column of short values")
 

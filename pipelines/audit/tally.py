@@ -69,8 +69,10 @@ class Batched:
 
     def hold(self, record: np.ndarray, code: np.ndarray, keys: Sequence[Key]) -> None:
         """That ``keys[code]`` is true of these records; pairs that come twice count once."""
-        pairs = np.unique(np.stack([record, code]), axis=1) if len(record) else np.zeros((2, 0), np.int64)
-        counts = self._dealt(self.stratum[pairs[0]], pairs[1], np.ones(pairs.shape[1], np.int64), len(keys))
+        if not len(record):
+            return
+        record, code, once = distinct(record, code)
+        counts = self._dealt(self.stratum[record], code, np.ones_like(once), len(keys))
         for s, c in zip(*np.nonzero(counts), strict=True):
             self.tallies[s].records[keys[c]] += int(counts[s, c])
 
@@ -79,9 +81,9 @@ class Batched:
         if not len(record):
             return
         family = np.bincount(record, minlength=len(self.stratum))
-        pairs, y = np.unique(np.stack([record, code]), axis=1, return_counts=True)
-        x, at = family[pairs[0]], self.stratum[pairs[0]]
-        sums = [self._dealt(at, pairs[1], values, len(keys)) for values in (y, y * y, y * x)]
+        record, code, y = distinct(record, code)
+        x, at = family[record], self.stratum[record]
+        sums = [self._dealt(at, code, values, len(keys)) for values in (y, y * y, y * x)]
         for s, c in zip(*np.nonzero(sums[0]), strict=True):
             self.tallies[s].sums[keys[c]] += np.array([each[s, c] for each in sums])
         all_of_it = [self._dealt(self.stratum, np.zeros_like(self.stratum), v, 1)[:, 0] for v in (family, family**2)]
@@ -98,3 +100,11 @@ def merged(into: dict[str, Tally], more: Mapping[str, Tally]) -> None:
     """Adds tallies by stratum."""
     for name, tally in more.items():
         into.setdefault(name, Tally()).add(tally)
+
+
+def distinct(*columns: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The different rows of int64 columns (none negative), sorted, and last how often each comes."""
+    sizes = [int(c.max(initial=0)) + 1 for c in columns]
+    packed = np.ravel_multi_index(columns, sizes) if len(columns[0]) else np.zeros(0, np.int64)
+    unique, counts = np.unique(packed, return_counts=True)
+    return (*np.unravel_index(unique, sizes), counts)
