@@ -140,16 +140,22 @@ LEAST = 2
 
 
 def proportional(population: Mapping[str, int], size: int) -> dict[str, int]:
-    """How many to draw of each stratum: LEAST, and of the rest its part, the largest remainders first."""
-    drawn = {name: min(n, LEAST) for name, n in population.items()}
-    left = {name: n - drawn[name] for name, n in population.items()}
-    more, total = max(0, size - sum(drawn.values())), sum(left.values())
-    if more >= total:
+    """How many to draw of each stratum: its part, but LEAST at least; whoever is furthest from its part gives and gets."""
+    total = sum(population.values())
+    if size >= total:
         return dict(population)
-    parts = {name: divmod(more * n, total) for name, n in left.items()}
-    order = sorted(parts, key=lambda name: (-parts[name][1], name))
-    extra = set(order[: more - sum(whole for whole, _ in parts.values())])
-    return {name: drawn[name] + parts[name][0] + (name in extra) for name in population}
+    least = {name: min(n, LEAST) for name, n in population.items()}
+    drawn = {name: max(least[name], size * n // total) for name, n in population.items()}
+
+    def over(name: str) -> tuple[float, str]:
+        return drawn[name] - size * population[name] / total, name
+
+    while (left := size - sum(drawn.values())) > 0:
+        drawn[min((n for n in drawn if drawn[n] < population[n]), key=over)] += 1
+    while left < 0 and (giving := [n for n in drawn if drawn[n] > least[n]]):
+        drawn[max(giving, key=over)] -= 1
+        left += 1
+    return drawn
 
 
 Table = tuple[float, float, float, float]

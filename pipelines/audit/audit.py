@@ -91,13 +91,14 @@ def audit(asked: Asked) -> Audit:
     """Raises CorpusmillError, in a line, for an input that cannot be read and for what makes no sense together."""
     datasets = open_all(asked.inputs, asked.columns)
     strata.check(asked.by, datasets)
-    done = [_audited(dataset, asked) for dataset in datasets]
+    reviews = [_review(dataset, asked) for dataset in datasets]
+    done = [_audited(dataset, asked, reviewed) for dataset, reviewed in zip(datasets, reviews, strict=True)]
     where = f" in {len(done)} datasets"
     overall = _said("", [s for a in done for s in a.strata], {}, where) if len(done) > 1 else None
     return Audit(asked, done, overall)
 
 
-def _audited(dataset: Dataset, asked: Asked) -> Audited:
+def _audited(dataset: Dataset, asked: Asked, reviewed: Mapping[str, Any]) -> Audited:
     size = asked.size if asked.margin is None else statistics.size_for(asked.margin, dataset.records)
     everything = asked.exhaustive or size >= dataset.records
     drawn = None if everything else _drawn(dataset, asked, size)
@@ -106,7 +107,6 @@ def _audited(dataset: Dataset, asked: Asked) -> Audited:
     names = sorted(counts.tallies if drawn is None else drawn.population)
     tallies = {name: counts.tallies[name] for name in names if name in counts.tallies}
     by_name = {n: Stratum(t, t.n if drawn is None else drawn.population[n]) for n, t in tallies.items()}
-    reviewed = _review(dataset, asked)
     whole = _said("", list(by_name.values()), reviewed)
     parts = [_said(n, [s], reviewed, f" of {asked.by} {n}") for n, s in by_name.items()] if asked.by else []
     failed = {**dataset.failed, **counts.failed}

@@ -81,7 +81,13 @@ def _keys(dataset: Dataset, by: str, seed: int, tell: Tell, keyed: str) -> Itera
         batches = _ids(source, by) if keyed == ID else _texts(dataset, source)
         for first, batch, ids in batches:
             tell(len(ids))
-            yield number, first, None if ids.null_count else key_of(ids, seed), *strata.names(by, source, batch)
+            codes, names = strata.names(by, source, batch)
+            keys = None if ids.null_count else key_of(ids, seed)
+            if keyed == TEXT and by:
+                # Copies of a text are alike only within a stratum.
+                assert keys is not None
+                keys = mixed(keys ^ key_of(pa.array(names, pa.string()), seed)[codes])
+            yield number, first, keys, codes, names
 
 
 def _ids(source: Source, by: str) -> Iterator[tuple[int, pa.RecordBatch, pa.Array]]:
@@ -164,11 +170,13 @@ class Keys:
         for piece in self._pieces:
             piece.seek(0)
             found = np.frombuffer(piece.read(), ROW)
+            if not len(found):
+                continue
             found = found[np.lexsort((found["row"], found["source"], found["key"]))]
             copy = np.arange(len(found)) - np.searchsorted(found["key"], found["key"])
-            again = copy > 0
-            self.repeats |= bool(again.any())
-            found["key"][again] = mixed(found["key"][again] ^ mixed(copy[again].astype(np.uint64)))
+            if (again := copy > 0).any():
+                self.repeats = True
+                found["key"][again] = mixed(found["key"][again] ^ mixed(copy[again].astype(np.uint64)))
             best = np.concatenate([best, found])
             best = best[np.lexsort((best["row"], best["source"], best["key"], best["stratum"]))]
             best = best[np.arange(len(best)) - np.searchsorted(best["stratum"], best["stratum"]) < size]
