@@ -17,6 +17,8 @@ from pipelines.statistics import Moments, Share
 TOP = 20
 """Identifiers told an axis, the most frequent first."""
 RECORDS = "records"
+ANY = "(any)"
+"""Whichever group or certainty. Some axes have a group called any: people of colour, of no ethnicity that is named, say."""
 FACTS = ("language", "license", "generator")
 
 
@@ -75,11 +77,11 @@ class Counted:
 
     def things(self, family: str) -> list[Key]:
         """Keys of things, the most frequent first."""
-        found: dict[Key, int] = {}
+        found: dict[Key, float] = {}
         for s in self.strata:
             for key, sums in s.tally.sums.items():
                 if key[0] == family and len(key) > 1:
-                    found[key] = found.get(key, 0) + int(sums[0])
+                    found[key] = found.get(key, 0) + int(sums[0]) * s.of / s.tally.n
         return sorted(found, key=lambda k: (-found[k], k))
 
     def record_moments(self, key: Key, among: Key | None = None) -> list[Moments]:
@@ -136,7 +138,7 @@ def _most(counted: Counted, family: str) -> list[Key]:
 def _axis(counted: Counted, axis: str) -> Iterator[Figure]:
     mention: Key = ("mentions", axis)
     among = f"records that mention {axis}"
-    any_ = counted.figure(mention, "mentions", axis, "any")
+    any_ = counted.figure(mention, "mentions", axis, ANY)
     yield any_
     yield complement(any_, "", "records with no mention")
     if not any_.numerator:
@@ -155,11 +157,11 @@ def _axis(counted: Counted, axis: str) -> Iterator[Figure]:
 
 
 def _pii(counted: Counted) -> Iterator[Figure]:
-    yield counted.figure(("pii",), "pii", "", "any")
+    yield counted.figure(("pii",), "pii", "", ANY)
     for key in (k for k in counted.keys("pii") if len(k) > 1):
-        yield counted.figure(key, "pii", key[1], "any")
+        yield counted.figure(key, "pii", key[1], ANY)
     for key in counted.things("entities"):
-        yield counted.thing(key, "pii", key[1], "any", "findings", "findings")
+        yield counted.thing(key, "pii", key[1], ANY, "findings", "findings")
     for key in sorted(counted.keys("pii_level"), key=lambda k: (k[1], -LEVELS.index(k[2]))):
         yield counted.figure(key, "pii", key[1], key[2])
     for key in counted.things("findings"):
@@ -180,7 +182,7 @@ def _reviewed(counted: Counted, review: Mapping[str, Any]) -> Iterator[Figure]:
     and both upper ones. A record counts as right as one finding of it; the true share is no smaller where records hold several."""
     for entity, told in review.items():
         if precision := told.get("precision"):
-            f = counted.figure(("pii", entity), "pii", entity, "any")
+            f = counted.figure(("pii", entity), "pii", entity, ANY)
             yield Figure(
                 "pii", entity, "right by review", RECORDS, RECORDS, round(f.numerator * precision["estimate"]),
                 f.denominator, f.share * precision["estimate"], f.low * precision["low"], f.high * precision["high"],

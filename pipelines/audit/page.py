@@ -7,6 +7,7 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
+from pipelines.audit.figures import ANY
 from pipelines.audit.sentences import axis_name, percent
 
 Row = Mapping[str, Any]
@@ -58,7 +59,7 @@ def _said(said: Mapping[str, Any]) -> Iterator[str]:
     if not figures:
         return
     yield "<h3>Who is mentioned</h3>"
-    any_ = [f for f in figures if f["section"] == "mentions" and f["value"] == "any"]
+    any_ = [f for f in figures if f["section"] == "mentions" and f["value"] == ANY]
     yield _table("records that mention", [(axis_name(f["axis"]), f) for f in any_])
     for axis in [f["axis"] for f in any_ if f["numerator"]]:
         yield from _axis(axis, figures)
@@ -81,9 +82,7 @@ def _rows(figures: Sequence[Row], section: str, **equal: str) -> list[tuple[str,
 
 def _axis(axis: str, figures: Sequence[Row]) -> Iterator[str]:
     mine = [f for f in figures if f["axis"] == axis]
-    groups = [
-        f for f in mine if f["section"] == "mentions" and f["among"] == "records" and f["value"] not in ("", "any")
-    ]
+    groups = [f for f in mine if f["section"] == "mentions" and f["among"] == "records" and f["value"] not in ("", ANY)]
     words = [f for f in mine if f["section"] == "identifiers"]
     yield f"<details><summary>{escape(axis_name(axis))}: groups and words</summary>"
     yield _table("records that mention", [(f["value"], f) for f in groups])

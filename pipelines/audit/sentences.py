@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from filters.mentions.lexicon import AXES
 from pipelines.audit.associations import Association
-from pipelines.audit.figures import RECORDS, Figure, Skew
+from pipelines.audit.figures import ANY, RECORDS, Figure, Skew
 
 NAMES = {
     "sexual_orientation": "sexual orientation",
@@ -95,7 +95,7 @@ def _mentions(lead: str, find: Find, figures: Sequence[Figure]) -> Iterator[str]
     """One sentence an axis that is mentioned, the three of the card first; and one for all that are not."""
     unmentioned = []
     for axis in ("gender", "age", "ethnicity", *(a for a in AXES if a not in ("gender", "age", "ethnicity"))):
-        any_, none = find("mentions", axis, "any"), find("mentions", axis, "", "records with no mention")
+        any_, none = find("mentions", axis, ANY), find("mentions", axis, "", "records with no mention")
         if any_ is None or none is None:
             continue
         if not any_.numerator:
@@ -173,9 +173,9 @@ def _together(associations: Sequence[Association]) -> Iterator[str]:
 
 
 def _personal(lead: str, find: Find, figures: Sequence[Figure], not_scanned: Sequence[str]) -> Iterator[str]:
-    any_ = find("pii", "", "any")
+    any_ = find("pii", "", ANY)
     if any_ is not None:
-        each = [f for f in figures if f.section == "pii" and f.axis and f.value == "any" and f.measure == RECORDS]
+        each = [f for f in figures if f.section == "pii" and f.axis and f.value == ANY and f.measure == RECORDS]
         each.sort(key=lambda f: (-f.numerator, f.axis))
         listed = ", ".join(f"{ENTITIES.get(f.axis, f.axis)} {told(f)}" for f in each if f.numerator)
         yield f"{lead}, {told(any_)} hold what looks like personal data or a secret{': ' if listed else ''}{listed}."

@@ -20,7 +20,7 @@ from pipelines import manifest as manifests
 from pipelines.audit import document, page
 from pipelines.audit.audit import Asked, Audit, audit
 from pipelines.audit.contact import kind
-from pipelines.audit.figures import Figure
+from pipelines.audit.figures import ANY, Figure
 from pipelines.audit.nearby import sentences
 from pipelines.audit.sentences import percent
 from pipelines.cli import main
@@ -60,7 +60,9 @@ def looked_at(folder: Path, lexicon: str, **asked) -> Audit:
     return audit(Asked([str(folder)], lexicons=[lexicon], workers=1, **asked))
 
 
-def figure(done: Audit, section: str, axis: str, value: str, measure: str = "records", among: str = "records") -> Figure:
+def figure(
+    done: Audit, section: str, axis: str, value: str, measure: str = "records", among: str = "records"
+) -> Figure:
     found = [f for f in done.datasets[0].whole.figures if (f.section, f.axis, f.value, f.measure, f.among)
              == (section, axis, value, measure, among)]  # fmt: skip
     [one] = found
@@ -102,9 +104,7 @@ def test_a_skewed_set_comes_out_skewed_by_the_right_amount(tmp_path, lexicon):
         assert skew.ratio_low < 3 < skew.ratio_high
     zorbler = next(a for a in whole.associations if a.word == "zorbler")
     assert (zorbler.axis, zorbler.kind, zorbler.found) == ("gender", "occupation", True)
-    odds, low, high = (
-        (x if zorbler.group == "male" else 1 / x) for x in (zorbler.odds, zorbler.low, zorbler.high)
-    )
+    odds, low, high = ((x if zorbler.group == "male" else 1 / x) for x in (zorbler.odds, zorbler.low, zorbler.high))
     assert min(low, high) < 6 < max(low, high)
     assert 3 < odds < 12
     assert "zorbler" in told(done)
@@ -113,7 +113,7 @@ def test_a_skewed_set_comes_out_skewed_by_the_right_amount(tmp_path, lexicon):
 def test_everything_looked_at_is_exact(tmp_path, lexicon):
     texts = ["He sat down."] * 6 + ["She sat down."] * 3 + ["He and she sat down."] + ["The bread is warm."] * 10
     done = looked_at(write(tmp_path / "in", texts), lexicon, exhaustive=True)
-    for value, n in (("any", 10), ("male only", 6), ("female only", 3), ("both", 1), ("male", 7), ("female", 4)):
+    for value, n in ((ANY, 10), ("male only", 6), ("female only", 3), ("both", 1), ("male", 7), ("female", 4)):
         found = figure(done, "mentions", "gender", value)
         assert (found.numerator, found.denominator, found.low, found.high) == (n, 20, n / 20, n / 20)
     conditional = figure(done, "mentions", "gender", "male", among="records that mention gender")
@@ -125,9 +125,21 @@ def test_everything_looked_at_is_exact(tmp_path, lexicon):
     assert "Of all 20 records" in told(done)
 
 
+def test_a_group_of_its_own_that_means_any_is_not_taken_for_whichever(tmp_path, lexicon):
+    texts = (
+        ["People of colour sat down."] * 2
+        + ["A Jewish man sat with a Black man and a person of colour."] * 3
+        + ["Bread."] * 5
+    )
+    done = looked_at(write(tmp_path / "in", texts), lexicon, exhaustive=True)
+    for axis in ("ethnicity", "religion"):
+        whole = figure(done, "mentions", axis, ANY)
+        assert whole.numerator + figure(done, "mentions", axis, "", "records with no mention").numerator == 10
+
+
 def test_nothing_found_in_a_sample_is_an_upper_bound(tmp_path, lexicon):
     done = looked_at(write(tmp_path / "in", ["The bread is warm."] * 500), lexicon, size=200)
-    found = figure(done, "mentions", "ethnicity", "any")
+    found = figure(done, "mentions", "ethnicity", ANY)
     assert (found.numerator, found.low) == (0, 0.0)
     assert 0.005 < found.high < 0.02
     assert f"at most {percent(found.high, up=True)}" in told(done)
@@ -139,7 +151,7 @@ def test_nothing_found_in_a_sample_is_an_upper_bound(tmp_path, lexicon):
 def test_a_sentence_says_figures_as_a_card_does(tmp_path, lexicon):
     texts = ["She sat down."] * 30 + ["The bread is warm."] * 970
     done = looked_at(write(tmp_path / "in", texts), lexicon, size=500)
-    found = figure(done, "mentions", "gender", "any")
+    found = figure(done, "mentions", "gender", ANY)
     said = f"Of a random sample of 500 of 1,000 records, {percent(found.share)} ({percent(found.low)} to {percent(found.high)})"
     assert f"{said} explicitly mention gender" in told(done)
     assert found.low < 0.03 < found.high
@@ -151,7 +163,7 @@ def test_strata_weigh_by_their_size(tmp_path, lexicon, equal):
     texts = ["She sat down." if i < 180 or i >= 1820 else f"The bread is warm {i}." for i in range(2000)]
     folder = write(tmp_path / "in", texts, source=["large"] * 1800 + ["small"] * 200)
     done = looked_at(folder, lexicon, size=400, by="source", equal=equal)
-    found = figure(done, "mentions", "gender", "any")
+    found = figure(done, "mentions", "gender", ANY)
     assert found.low < 0.18 < found.high
     assert found.high - found.low < 0.1
     parts = {p.stratum: p for p in done.datasets[0].parts}
@@ -166,13 +178,19 @@ def test_datasets_are_one_population_by_their_size(tmp_path, lexicon):
     two = write(tmp_path / "two", ["The bread is warm."] * 900)
     done = audit(Asked([str(one), str(two)], size=100, lexicons=[lexicon], workers=1))
     assert done.overall is not None
-    found = next(f for f in done.overall.figures if (f.axis, f.value, f.among) == ("gender", "any", "records"))
+    found = next(f for f in done.overall.figures if (f.axis, f.value, f.among) == ("gender", ANY, "records"))
     assert found.share == pytest.approx(0.25)
     assert (found.numerator, found.denominator) == (100, 200)
     assert [a.dataset.name for a in done.datasets] == ["one", "two"]
 
 
-PLANTED = ["maria.keller@gmail.com", "support@hartwell-tools.com", "jens@hartwell-tools.com", "+44 7911 123456", "+1 800 555 3535"]
+PLANTED = [
+    "maria.keller@gmail.com",
+    "support@hartwell-tools.com",
+    "jens@hartwell-tools.com",
+    "+44 7911 123456",
+    "+1 800 555 3535",
+]
 """One person's mailbox, a firm's, one that cannot be told, a mobile, a toll-free line."""
 
 
@@ -187,14 +205,17 @@ def planted() -> list[str]:
 
 def test_planted_personal_data_is_counted_by_entity_certainty_channel_and_whose_it_is(tmp_path, lexicon):
     done = looked_at(write(tmp_path / "in", planted()), lexicon, exhaustive=True)
-    assert figure(done, "pii", "", "any").numerator == 6
-    assert figure(done, "pii", "EMAIL_ADDRESS", "any").numerator == 4
-    assert figure(done, "pii", "EMAIL_ADDRESS", "any", "findings", "findings").numerator == 5
-    assert figure(done, "pii", "PHONE_NUMBER", "any").numerator == 2
+    assert figure(done, "pii", "", ANY).numerator == 6
+    assert figure(done, "pii", "EMAIL_ADDRESS", ANY).numerator == 4
+    assert figure(done, "pii", "EMAIL_ADDRESS", ANY, "findings", "findings").numerator == 5
+    assert figure(done, "pii", "PHONE_NUMBER", ANY).numerator == 2
     assert figure(done, "pii", "EMAIL_ADDRESS", "verified").numerator == 4
     assert figure(done, "pii channel", "", "content").numerator == 6
     among = "findings of EMAIL_ADDRESS"
-    whose = {k: figure(done, "contact", "EMAIL_ADDRESS", k, "findings", among).numerator for k in ("business", "personal", "unclear")}
+    whose = {
+        k: figure(done, "contact", "EMAIL_ADDRESS", k, "findings", among).numerator
+        for k in ("business", "personal", "unclear")
+    }
     assert whose == {"business": 2, "personal": 2, "unclear": 1}
     assert figure(done, "contact", "PHONE_NUMBER", "personal").numerator == 1
     assert figure(done, "contact", "PHONE_NUMBER", "business").numerator == 1
@@ -244,7 +265,7 @@ def test_a_sentence_ends_where_one_does(text, together):
     data = text.encode()
     start = np.array([data.index(b"he"), data.index(b"nurse")])
     zero = np.zeros(2, np.int64)
-    found = sentences((np.frombuffer(data, np.uint8),), zero, zero, zero, start, start + [2, 5])
+    found = sentences((np.frombuffer(data, np.uint8),), zero, zero, zero, start, start + np.array([2, 5]))
     assert (found[0] == found[1]) == together
 
 
@@ -269,25 +290,32 @@ def test_an_empty_dataset_and_a_single_record(tmp_path, lexicon):
     empty = looked_at(write(tmp_path / "empty", []), lexicon)
     assert empty.datasets[0].whole.sentences == ["No record was looked at: nothing can be said."]
     single = looked_at(write(tmp_path / "single", ["She sat down."]), lexicon)
-    assert figure(single, "mentions", "gender", "any").share == 1
+    assert figure(single, "mentions", "gender", ANY).share == 1
     for done in (empty, single):
         jsonschema.validate(document.document(done), document.json_schema())
         assert page.render(document.document(done)).startswith("<!doctype html>")
 
 
 def test_records_that_break_readers_are_counted_and_stop_nothing(tmp_path, lexicon):
-    bad = pa.array([b"She \xff sat down.", b"", b"She \x00 sat down.", b"he " * 200_000, None], pa.binary()).view(pa.string())
+    bad = pa.array([b"She \xff sat down.", b"", b"She \x00 sat down.", b"he " * 200_000, None], pa.binary()).view(
+        pa.string()
+    )
     pq.write_table(pa.table({"prompt": ["Go on."] * 5, "response": bad}), tmp_path / "a.parquet")
     (tmp_path / "b.jsonl").write_text('{"prompt": "Hi", "response": "He sat."}\nnot json\n', "utf-8")
     done = looked_at(tmp_path, lexicon, exhaustive=True)
     assert done.datasets[0].whole.n == 7
     assert figure(done, "reading", "", "unreadable").numerator == 2
-    assert figure(done, "mentions", "gender", "any").numerator == 4
+    assert figure(done, "mentions", "gender", ANY).numerator == 4
 
 
 def test_what_makes_no_sense_is_said_in_a_line(tmp_path, lexicon):
     folder = write(tmp_path / "in", ["She sat down."] * 3, topic=["a", "b", "c"], user=["ann", "ben", "cem"])
-    for by, said in (("topik", "did you mean 'topic'"), ("response", "name another column"), ("user", "people"), ("id", "ids")):
+    for by, said in (
+        ("topik", "did you mean 'topic'"),
+        ("response", "name another column"),
+        ("user", "people"),
+        ("id", "ids"),
+    ):
         with pytest.raises(UsageError, match=said):
             looked_at(folder, lexicon, by=by)
     pq.write_table(pa.table({"x": [1]}), tmp_path / "x.parquet")
@@ -302,13 +330,13 @@ def test_what_makes_no_sense_is_said_in_a_line(tmp_path, lexicon):
 def test_columns_of_an_unknown_schema_can_be_named(tmp_path, lexicon):
     pq.write_table(pa.table({"q": ["Hm?"], "a": ["She sat down."]}), tmp_path / "x.parquet")
     done = looked_at(tmp_path / "x.parquet", lexicon, columns={"prompt": "q", "response": "a"})
-    assert figure(done, "mentions", "gender", "any").numerator == 1
+    assert figure(done, "mentions", "gender", ANY).numerator == 1
 
 
 def test_a_margin_decides_the_size(tmp_path, lexicon):
     texts = ["She sat down." if i % 2 else f"The bread is warm {i}." for i in range(600)]
     done = looked_at(write(tmp_path / "in", texts), lexicon, margin=0.05)
-    found = figure(done, "mentions", "gender", "any")
+    found = figure(done, "mentions", "gender", ANY)
     assert done.datasets[0].whole.n < 300
     assert found.high - found.low <= 0.1001
 
@@ -318,7 +346,9 @@ def test_workers_count_what_one_process_counts(tmp_path, lexicon):
     for i in range(3):
         write(tmp_path / "in", people(40, 0.5, (0.3, 0.3)), name=f"s{i}", source=[f"g{j % 3}" for j in range(40)])
     one, many = (
-        document.dump(document.document(audit(Asked([str(tmp_path / "in")], by="source", lexicons=[lexicon], workers=w))))
+        document.dump(
+            document.document(audit(Asked([str(tmp_path / "in")], by="source", lexicons=[lexicon], workers=w)))
+        )
         for w in (1, 2)
     )
     assert one == many
@@ -408,7 +438,9 @@ def made(corpusmill) -> Path:
 
 def test_no_planted_value_and_no_text_is_in_any_output(command, made, tmp_path):
     said = command(made, "--to", tmp_path / "audit", "--record")
-    written = b"".join(p.read_bytes() for p in [*(tmp_path / "audit").iterdir(), *(made / n for n in ("manifest.json", "report.html"))])
+    written = b"".join(
+        p.read_bytes() for p in [*(tmp_path / "audit").iterdir(), *(made / n for n in ("manifest.json", "report.html"))]
+    )
     assert {p.name for p in (tmp_path / "audit").iterdir()} == {"audit.json", "audit.csv", "audit.html"}
     assert "EMAIL_ADDRESS" in written.decode()
     for value in [*PLANTED, "bread", "keller"]:
@@ -445,7 +477,7 @@ def test_precision_from_a_review_is_applied_and_its_interval_carried(corpusmill,
     said = command(corpusmill.home / "in", "--review", made, "--to", tmp_path / "audit")
     figures = json.loads((tmp_path / "audit" / "audit.json").read_text("utf-8"))["datasets"][0]["figures"]
     [right] = [f for f in figures if f["value"] == "right by review" and f["axis"] == "EMAIL_ADDRESS"]
-    [seen] = [f for f in figures if (f["axis"], f["value"], f["measure"]) == ("EMAIL_ADDRESS", "any", "records")]
+    [seen] = [f for f in figures if (f["axis"], f["value"], f["measure"]) == ("EMAIL_ADDRESS", ANY, "records")]
     assert right["share"] == pytest.approx(seen["share"] * 0.8)
     assert "By what reviewers found right" in said
 
