@@ -97,10 +97,10 @@ def _hold(record: np.ndarray, group: np.ndarray, word: np.ndarray, axis: str, fo
         (SENTIMENT, found.groups[w]) if w < len(found.groups) else (OCCUPATION, found.words[w - len(found.groups)])
         for w in used
     ]
-    keys = [("near", axis, g, *w) for g in found.groups for w in named]
-    both = group * len(named) + code
-    into.hold(record, both, keys)
     into.hold(record, code, [("near_axis", axis, *w) for w in named])
+    pairs, pair = np.unique(group * len(named) + code, return_inverse=True)
+    keys = [(axis, found.groups[p // len(named)], *named[p % len(named)]) for p in pairs]
+    into.hold(record, pair, [("near", *key) for key in keys])
     place = record * len(named) + code
     alone = np.bincount(place)[place] == 1
-    into.hold(record[alone], both[alone], [("near_only", *key[1:]) for key in keys])
+    into.hold(record[alone], pair[alone], [("near_only", *key) for key in keys])

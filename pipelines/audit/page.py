@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import Any
 
 from pipelines.audit.figures import ANY
-from pipelines.audit.sentences import axis_name, percent
+from pipelines.audit.sentences import axis_name, percent, short
 
 Row = Mapping[str, Any]
 ASSOCIATIONS = 40
@@ -54,7 +54,7 @@ def _dataset(dataset: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _said(said: Mapping[str, Any]) -> Iterator[str]:
-    yield f"<ul>{''.join(f'<li>{escape(s)}</li>' for s in said['sentences'])}</ul>"
+    yield f"<ul>{''.join(f'<li>{_unbroken(short(s))}</li>' for s in said['sentences'])}</ul>"
     figures = said["figures"]
     if not figures:
         return
@@ -72,6 +72,11 @@ def _said(said: Mapping[str, Any]) -> Iterator[str]:
         yield _table("whose contact it is, of the findings", contacts)
     for section, title in (("language", "Languages"), ("license", "Licences"), ("generator", "Generators")):
         yield f"<h3>{title}</h3>" + _table("records", _rows(figures, section))
+
+
+def _unbroken(text: str) -> str:
+    """Escaped, with no line's end before a per cent sign."""
+    return escape(text).replace(" %", "\u00a0%")
 
 
 def _rows(figures: Sequence[Row], section: str, **equal: str) -> list[tuple[str, Row]]:
@@ -103,7 +108,7 @@ def _table(head: str, rows: Sequence[tuple[str, Row]]) -> str:
     )
     body = "".join(
         f"<tr><th scope='row'>{escape(label)}</th><td class='n'>{f['numerator']:,}</td><td class='n'>{f['denominator']:,}</td>"
-        f"<td class='n'>{escape(_share(f))}</td><td>{escape(_interval(f))}</td></tr>"
+        f"<td class='n'>{_unbroken(_share(f))}</td><td>{_unbroken(_interval(f))}</td></tr>"
         for label, f in rows
     )
     if not rows:

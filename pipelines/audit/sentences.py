@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 
 from filters.mentions.lexicon import AXES
@@ -68,7 +69,7 @@ def sentences(
     where: " in 3 datasets", say."""
     if not n:
         return ["No record was looked at: nothing can be said."]
-    lead = f"Of all {of:,} records{where}" if n >= of else f"Of a random sample of {n:,} of {of:,} records{where}"
+    lead = _lead(n, of, where)
     find = _finder(figures)
     return [
         *_mentions(lead, find, figures),
@@ -77,6 +78,19 @@ def sentences(
         *_personal(lead, find, figures, not_scanned),
         *_facts(lead, figures),
     ]
+
+
+def _lead(n: int, of: int, where: str) -> str:
+    return f"Of all {of:,} records{where}" if n >= of else f"Of a random sample of {n:,} of {of:,} records{where}"
+
+
+_LEAD = re.compile(r"Of (?:all|a random sample of [\d,]+ of) [\d,]+ records[^,]*, ")
+
+
+def short(sentence: str) -> str:
+    """A sentence that stands below a heading which says of how many records it speaks."""
+    rest = _LEAD.sub("", sentence, count=1) if _LEAD.match(sentence) else sentence
+    return rest[:1].upper() + rest[1:]
 
 
 Find = Callable[..., Figure | None]
@@ -120,6 +134,8 @@ def _words(axis: str, figures: Sequence[Figure]) -> str:
         f"“{f.value}”{' ' + f.measure.removeprefix('mentions ') if values.count(f.value) > 1 else ''} {percent(f.share)}"
         for f in words
     ]
+    if words[0].denominator == 1:
+        return f"The one mention is “{words[0].value}”."
     return f"The most frequent of {words[0].denominator:,} mentions: {', '.join(listed)}."
 
 

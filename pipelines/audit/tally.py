@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -69,12 +69,9 @@ class Batched:
 
     def hold(self, record: np.ndarray, code: np.ndarray, keys: Sequence[Key]) -> None:
         """That ``keys[code]`` is true of these records; pairs that come twice count once."""
-        if not len(record):
-            return
         record, code, once = distinct(record, code)
-        counts = self._dealt(self.stratum[record], code, np.ones_like(once), len(keys))
-        for s, c in zip(*np.nonzero(counts), strict=True):
-            self.tallies[s].records[keys[c]] += int(counts[s, c])
+        for s, c, (n,) in self._dealt(record, code, np.ones_like(once)):
+            self.tallies[s].records[keys[c]] += int(n)
 
     def count(self, record: np.ndarray, code: np.ndarray, keys: Sequence[Key]) -> None:
         """Things of one family, one row each: ``keys[code]``, all with the same first word."""
@@ -82,18 +79,24 @@ class Batched:
             return
         family = np.bincount(record, minlength=len(self.stratum))
         record, code, y = distinct(record, code)
-        x, at = family[record], self.stratum[record]
-        sums = [self._dealt(at, code, values, len(keys)) for values in (y, y * y, y * x)]
-        for s, c in zip(*np.nonzero(sums[0]), strict=True):
-            self.tallies[s].sums[keys[c]] += np.array([each[s, c] for each in sums])
-        all_of_it = [self._dealt(self.stratum, np.zeros_like(self.stratum), v, 1)[:, 0] for v in (family, family**2)]
-        for s in np.flatnonzero(all_of_it[0]):
-            self.tallies[s].sums[keys[0][:1]] += np.array([all_of_it[0][s], all_of_it[1][s], all_of_it[1][s]])
+        x = family[record]
+        for s, c, sums in self._dealt(record, code, y, y * y, y * x):
+            self.tallies[s].sums[keys[c]] += sums
+        having = np.flatnonzero(family)
+        x = family[having]
+        for s, _, sums in self._dealt(having, np.zeros_like(having), x, x * x, x * x):
+            self.tallies[s].sums[keys[0][:1]] += sums
 
-    def _dealt(self, stratum: np.ndarray, code: np.ndarray, weight: np.ndarray, codes: int) -> np.ndarray:
-        """int64[strata, codes]."""
-        counts = np.bincount(stratum * codes + code, weights=weight, minlength=len(self.tallies) * codes)
-        return counts.astype(np.int64).reshape(len(self.tallies), codes)
+    def _dealt(
+        self, record: np.ndarray, code: np.ndarray, *values: np.ndarray
+    ) -> Iterator[tuple[int, int, np.ndarray]]:
+        """(stratum, code, sums of the values) wherever there are any."""
+        stratum = self.stratum[record]
+        width = int(code.max(initial=0)) + 1
+        places, at = np.unique(stratum * width + code, return_inverse=True)
+        sums = [np.bincount(at, weights=v, minlength=len(places)).astype(np.int64) for v in values]
+        for i, place in enumerate(places.tolist()):
+            yield place // width, place % width, np.array([each[i] for each in sums])
 
 
 def merged(into: dict[str, Tally], more: Mapping[str, Tally]) -> None:

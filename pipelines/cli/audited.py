@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipelines.audit.audit import SIZE, Asked, Audit, Audited, Said, audit
+from pipelines.audit.sentences import short
 from pipelines.errors import DONE, PARTIAL, OutputError, UsageError
 
 
@@ -82,7 +83,7 @@ def _dataset(one: Audited) -> Iterator[str]:
 
 
 def _said(said: Said) -> Iterator[str]:
-    yield from (f"  {sentence}" for sentence in said.sentences)
+    yield from (f"  {short(sentence)}" for sentence in said.sentences)
     yield ""
 
 

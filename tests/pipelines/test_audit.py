@@ -505,4 +505,5 @@ def test_a_broken_shard_is_named_and_the_others_are_audited(command, tmp_path):
     (tmp_path / "in" / "b.parquet").write_bytes(whole[: len(whole) // 2])
     said = command(tmp_path / "in", code=3)
     assert "b.parquet is not in the audit" in said
-    assert "Of all 5 records, 100 % explicitly mention gender" in said
+    assert "a.parquet" not in said
+    assert "in: 5 of 5 records\n  100 % explicitly mention gender" in said
