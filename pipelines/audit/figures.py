@@ -127,6 +127,7 @@ def figures(counted: Counted, review: Mapping[str, Any] | None = None) -> list[F
         *_pii(counted),
         *_reviewed(counted, review or {}),
         *(counted.figure(k, fact, "", k[1]) for fact in FACTS for k in _most(counted, fact)),
+        counted.figure(("no lexicon",), "reading", "", "no lexicon"),
         counted.figure(("unreadable",), "reading", "", "unreadable"),
     ]
 

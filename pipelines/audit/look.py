@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from filters.batch import CHANNELS, CONTENT, REASONING, Batch
 from filters.language import LanguageFilter
+from filters.language.model import UNDETERMINED, family
 from filters.mentions.finder import Finder
-from filters.mentions.lexicon import built_in, digest, read
+from filters.mentions.lexicon import LANGUAGES, built_in, digest, read
 from filters.pii import PiiFilter, PiiOptions
 from pipelines.audit import contact, strata
 from pipelines.audit.found import Found, near
@@ -41,7 +42,7 @@ class Looker:
             _axis(found, axis, into)
         near(batch, found, into)
         _personal(batch, self._pii.places(batch), into)
-        _facts(batch, self._language.judge(batch).scores["language"], into)
+        _facts(batch, pa.array(self._language.judge(batch).scores["language"], pa.string()), into)
         _hold(into, ((record, ("unreadable",)) for record, _ in batch.unreadable))
         return dict(zip(names, into.tallies, strict=True))
 
@@ -122,11 +123,14 @@ def _value(batch: Batch, place: Any) -> tuple[str, str]:
     return data[place.start : place.end].decode("utf-8", "ignore"), before[-contact.BEFORE :]
 
 
-def _facts(batch: Batch, language: Any, into: Batched) -> None:
-    """("language", code), as identified, and ("license", …), ("generator", …), as declared."""
+def _facts(batch: Batch, language: pa.Array, into: Batched) -> None:
+    """("language", code), as identified, and ("license", …), ("generator", …), as declared. ("no lexicon",): it is in a language
+    of which no lexicon knows the words."""
     record = np.arange(len(batch))
     nothing = pa.nulls(len(batch), pa.string())
-    columns = {"language": pa.array(language, pa.string()), **{f: batch.facts.get(f, nothing) for f in FACTS}}
+    columns = {"language": language, **{f: batch.facts.get(f, nothing) for f in FACTS}}
+    spoken = {family(code) for code in LANGUAGES} | {UNDETERMINED}
+    _hold(into, ((r, ("no lexicon",)) for r, code in enumerate(language.to_pylist()) if family(code) not in spoken))
     for fact, values in columns.items():
         codes, names = strata.shown(values)
         into.hold(record, codes, [(fact, name) for name in names])

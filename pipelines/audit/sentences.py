@@ -124,6 +124,9 @@ def _mentions(lead: str, find: Find, figures: Sequence[Figure]) -> Iterator[str]
         bound = told(unmentioned[0][1])
         each_ = " each" if len(unmentioned) > 1 and bound != "0" else ""
         yield f"{lead}, {bound}{each_} explicitly mention {_listed([axis_name(a) for a, _ in unmentioned])}."
+    other = find("reading", "", "no lexicon")
+    if other is not None and other.numerator:
+        yield f"{lead}, {told(other)} are in a language that no lexicon knows, and count as no mention."
 
 
 def _words(axis: str, figures: Sequence[Figure]) -> str:
@@ -183,7 +186,7 @@ def _together(associations: Sequence[Association]) -> Iterator[str]:
         for a in found[:TOLD]
     )
     yield (
-        f"Of {len(associations):,} pairs of a group and an occupation or sentiment in one sentence, {len(found):,} go together more "
+        f"Of {len(associations):,} pairs of a group and an occupation or sentiment in one sentence, {len(found):,} {'goes' if len(found) == 1 else 'go'} together more "
         f"or less than in the other groups (Benjamini-Hochberg, 5 %), first of all: {listed}."
     )
 
