@@ -112,8 +112,8 @@ def _personal(batch: Batch, places: Iterable[Any], into: Batched) -> None:
         for key in keys:
             things.setdefault(key[0], []).append((record, key))
     _hold(into, held)
-    for family in things.values():
-        into.count(*_coded(family))
+    for pairs in things.values():
+        into.count(*_coded(pairs))
 
 
 def _value(batch: Batch, place: Any) -> tuple[str, str]:

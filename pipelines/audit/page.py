@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import Any
 
 from pipelines.audit.figures import ANY
-from pipelines.audit.sentences import axis_name, percent, short
+from pipelines.audit.sentences import axis_name, percent, short, times
 
 Row = Mapping[str, Any]
 ASSOCIATIONS = 40
@@ -136,7 +136,7 @@ def _associations(rows: Sequence[Row]) -> Iterator[str]:
     body = "".join(
         f"<tr><th scope='row'>{escape(a['group'])}</th><td>{escape(axis_name(a['axis']))}</td><td>{escape(a['word'])}</td>"
         f"<td class='n'>{a['together']:,} of {a['mention']:,}</td><td class='n'>{a['other_together']:,} of {a['other_mention']:,}</td>"
-        f"<td class='n'>{a['odds']:.2g}</td><td>{a['low']:.2g} to {a['high']:.2g}</td></tr>"
+        f"<td class='n'>{times(a['odds'])}</td><td>{times(a['low'])} to {times(a['high'])}</td></tr>"
         for a in found[:ASSOCIATIONS]
     )
     heads = ("group", "axis", "word", "together", "in other groups", "odds", "interval")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from filters.mentions.lexicon import AXES
 from pipelines.audit.associations import Association
 from pipelines.audit.figures import ANY, RECORDS, Figure, Skew
+from pipelines.audit.found import SENTIMENT
 
 NAMES = {
     "sexual_orientation": "sexual orientation",
@@ -165,8 +166,8 @@ def _skewed(skews: Sequence[Skew]) -> Iterator[str]:
         if not exact:
             text += ", which one half is within" if s.balanced else ", which one half is not within"
         if s.ratio and s.ratio_high is not None:
-            text += f": {s.ratio:.3g} male to one female" + (
-                "" if exact else f" ({s.ratio_low:.3g} to {s.ratio_high:.3g})"
+            text += f": {times(s.ratio)} male to one female" + (
+                "" if exact else f" ({times(s.ratio_low or 0)} to {times(s.ratio_high)})"
             )
         yield f"{text}."
 
@@ -182,13 +183,25 @@ def _together(associations: Sequence[Association]) -> Iterator[str]:
         )
         return
     listed = "; ".join(
-        f"{a.group} ({axis_name(a.axis)}) with “{a.word}” {a.odds:.2g} times the odds ({a.low:.2g} to {a.high:.2g})"
+        f"{a.group} ({axis_name(a.axis)}) with {_company(a)} {times(a.odds)} times the odds ({times(a.low)} to {times(a.high)})"
         for a in found[:TOLD]
     )
+    go = "goes" if len(found) == 1 else "go"
     yield (
-        f"Of {len(associations):,} pairs of a group and an occupation or sentiment in one sentence, {len(found):,} {'goes' if len(found) == 1 else 'go'} together more "
-        f"or less than in the other groups (Benjamini-Hochberg, 5 %), first of all: {listed}."
+        f"Of {len(associations):,} pairs of a group and an occupation or sentiment in one sentence, {len(found):,} {go} together "
+        f"more or less than in the other groups (Benjamini-Hochberg, 5 %), first of all: {listed}."
     )
+
+
+def _company(a: Association) -> str:
+    return f"{a.word} words" if a.kind == SENTIMENT else f"“{a.word}”"
+
+
+def times(value: float) -> str:
+    """Two significant digits, and no exponent."""
+    if value >= 10 or value == 0:
+        return f"{value:,.0f}"
+    return f"{value:.{max(1, 1 - math.floor(math.log10(value)))}f}"
 
 
 def _personal(lead: str, find: Find, figures: Sequence[Figure], not_scanned: Sequence[str]) -> Iterator[str]:

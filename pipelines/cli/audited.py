@@ -24,7 +24,9 @@ def run(args: argparse.Namespace) -> int:
     if args.to:
         _write(args.to, told)
     for number, path in enumerate(args.inputs if args.record else ()):
-        record.record(Path(path).absolute(), told, number)
+        # What could not all be read is not what the manifest speaks of.
+        if not done.datasets[number].failed:
+            record.record(Path(path).absolute(), told, number)
     print("\n".join(_text(done, args)))
     for shard, why in sorted(done.failed.items()):
         print(f"corpusmill: {shard} is not in the audit: {why}", file=sys.stderr)
@@ -67,7 +69,7 @@ def _text(done: Audit, args: argparse.Namespace) -> Iterator[str]:
     yield "Mentions are surface mentions: a word of the lexicons stands there, whoever it speaks of."
     if args.to:
         yield f"written: {', '.join(str(args.to / f'audit.{kind}') for kind in ('json', 'csv', 'html'))}"
-    if args.record:
+    if args.record and not all(one.failed for one in done.datasets):
         yield "the manifests say so now"
 
 
