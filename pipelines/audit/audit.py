@@ -105,7 +105,7 @@ def _audited(dataset: Dataset, asked: Asked, reviewed: Mapping[str, Any]) -> Aud
     todo = tasks(dataset, None if drawn is None else drawn.rows)
     counts = work(todo, by=asked.by, lexicons=asked.lexicons, workers=asked.workers or _workers(todo))
     names = sorted(counts.tallies if drawn is None else drawn.population)
-    tallies = {name: counts.tallies[name] for name in names if name in counts.tallies}
+    tallies = {name: counts.tallies[name] for name in names if name in counts.tallies and counts.tallies[name].n}
     by_name = {n: Stratum(t, t.n if drawn is None else drawn.population[n]) for n, t in tallies.items()}
     whole = _said("", list(by_name.values()), reviewed)
     parts = [_said(n, [s], reviewed, f" of {asked.by} {n}") for n, s in by_name.items()] if asked.by else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -109,6 +110,8 @@ def _name(path: Path, told: Mapping[str, Any] | None) -> str:
     """The recipe's name, or the last part of the path: what a report may say wherever it was made."""
     if told is not None:
         return str(told["name"])
+    while glob.has_magic(str(path)):
+        path = path.parent
     resolved = path if path.name not in ("", ".", "..") else path.resolve()
     return resolved.name or str(path)
 

@@ -116,7 +116,8 @@ def _mentions(lead: str, find: Find, figures: Sequence[Figure]) -> Iterator[str]
         if not any_.numerator:
             unmentioned.append((axis, any_))
             continue
-        text = f"{lead}, {told(any_)} explicitly mention {axis_name(axis)}; {percent(none.share)} do not."
+        rest = percent(none.share) if none.numerator else told(none)
+        text = f"{lead}, {told(any_)} explicitly mention {axis_name(axis)}; {rest} do not."
         if axis == "gender":
             each = [(find("mentions", axis, v), w) for v, w in PAIRS]
             text += " " + _sentence(", ".join(f"{told(f)} {w}" for f, w in each if f))

@@ -54,8 +54,10 @@ def _check_one(by: str, source: Source) -> None:
         raise UsageError(
             f"--by {by}: its values are texts, ids or people, and would stand in the report; name another column"
         )
-    if pa.types.is_struct(source.schema.field(name).type):
-        raise UsageError(f"--by {by}: a column of structs says no stratum; name a column of short values")
+    kind = source.schema.field(name).type
+    inner = kind.value_type if is_list(kind) or pa.types.is_dictionary(kind) else kind
+    if pa.types.is_nested(inner) or pa.types.is_binary(inner) or pa.types.is_large_binary(inner):
+        raise UsageError(f"--by {by}: a column of {kind} names no strata; give one of short values")
 
 
 def names(by: str, source: Source, rows: pa.RecordBatch) -> tuple[np.ndarray, list[str]]:
@@ -69,13 +71,20 @@ def names(by: str, source: Source, rows: pa.RecordBatch) -> tuple[np.ndarray, li
 
 def shown(values: pa.Array) -> tuple[np.ndarray, list[str]]:
     """(code of each value, the values): short plain ones as they are, others as "(other)", so that no text gets into a table."""
+    try:
+        index, told = _values(values)
+    except (pa.ArrowException, UnicodeDecodeError):
+        # Structs, bytes: nothing that names anything.
+        index, told = np.asarray(values.is_null()).astype(np.int64), [OTHER, NONE]
+    unique = sorted(set(told))
+    return np.array([unique.index(v) for v in told], np.int64)[index], unique
+
+
+def _values(values: pa.Array) -> tuple[np.ndarray, list[str]]:
     if is_list(values.type):
         values = pa.array([" | ".join(map(str, v)) if v else None for v in values.to_pylist()], pa.string())
     if pa.types.is_dictionary(values.type):
         values = values.cast(values.type.value_type)
     encoded = pc.dictionary_encode(values.cast(pa.string()))
     told = [v if PLAIN.fullmatch(v) else OTHER for v in encoded.dictionary.to_pylist()] + [NONE]
-    unique = sorted(set(told))
-    index = np.array([unique.index(v) for v in told], np.int64)
-    codes = encoded.indices.fill_null(len(told) - 1).to_numpy(zero_copy_only=False)
-    return index[codes], unique
+    return encoded.indices.fill_null(len(told) - 1).to_numpy(zero_copy_only=False), told

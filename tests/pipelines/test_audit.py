@@ -327,6 +327,27 @@ def test_what_makes_no_sense_is_said_in_a_line(tmp_path, lexicon):
         looked_at(folder, str(tmp_path / "nowhere.yaml"))
 
 
+def test_facts_of_every_type_are_told_or_called_other(tmp_path, lexicon):
+    """Lists, numbers, bytes, structs, invalid UTF-8, long texts: none of them stops an audit or gets text into it."""
+    facts = {
+        "list": pa.array([["mit"], ["mit", "cc0"], [], None]),
+        "number": pa.array([1.5, None, 2, 2]),
+        "bytes": pa.array([b"\xff", b"mit", None, b""]),
+        "struct": pa.array([{"name": "mit"}] * 4),
+        "broken": pa.array([b"mit\xff", b"mit", b"", None]).view(pa.string()),
+        "long": pa.array(["by maria.keller@gmail.com", "x" * 200, "mit", "(c) A\nB"]),
+    }
+    for name, values in facts.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        table = pa.table({"prompt": ["Go on."] * 4, "response": ["She sat."] * 4, "license": values})
+        pq.write_table(table, folder / "a.parquet")
+        done = looked_at(folder, lexicon)
+        told = {f.value: f.numerator for f in done.datasets[0].whole.figures if f.section == "license"}
+        assert sum(told.values()) == 4
+        assert not any("keller" in value or len(value) > 80 for value in told)
+
+
 def test_columns_of_an_unknown_schema_can_be_named(tmp_path, lexicon):
     pq.write_table(pa.table({"q": ["Hm?"], "a": ["She sat down."]}), tmp_path / "x.parquet")
     done = looked_at(tmp_path / "x.parquet", lexicon, columns={"prompt": "q", "response": "a"})
