@@ -5,6 +5,9 @@ A message says what, where and what to do. It never holds record text.
 
 from __future__ import annotations
 
+import traceback
+from pathlib import Path
+
 DONE, USAGE, PARTIAL, GATE, LOCKED = 0, 2, 3, 4, 5
 
 
@@ -32,3 +35,12 @@ class LockedError(CorpusmillError):
     """Another run holds the output."""
 
     exit_code = LOCKED
+
+
+def unexpected(error: Exception) -> str:
+    """An error that nobody expected, without its message, which may quote a record."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror} ({place})"
+    return f"{type(error).__name__} at {place}; please report it"

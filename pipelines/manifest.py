@@ -41,7 +41,7 @@ def build(
     """The manifest of a dataset from the receipts (by unit key) of the units that were finished.
 
     parents: name and data_digest of the datasets that were read. standing: the manifest published before; what people found
-    when they reviewed it still holds if the recipe is the same.
+    when they reviewed it still holds if the recipe is the same, and an audit if the kept records are.
     """
     done = [receipts[u.key] for u in plan.units if u.key in receipts]
     counted = _counted(recipe, done, recipe.assets())
@@ -60,6 +60,8 @@ def build(
     }
     if standing and "review" in standing and standing["recipe"]["fingerprint"] == recipe.fingerprint():
         body["review"] = standing["review"]
+    if standing and standing.get("audit", {}).get("data_digest") == body["data_digest"]:
+        body["audit"] = standing["audit"]
     if standing and "forgotten" in standing:
         body["forgotten"] = standing["forgotten"]
     return {**body, "digest": digest(body)}
@@ -71,9 +73,12 @@ def recounted(told: Mapping[str, Any], recipe: Recipe, receipts: Mapping[str, di
     done = [receipts[key] for key in keys]
     rows = _sum({r["shard"]: r["files"]["annotations"]["rows"]} for r in done)
     assets = {f["name"]: f["assets"] for f in told["filters"]}
+    counted = _counted(recipe, done, assets)
+    # An audit speaks of the records that were there.
+    stale = {"audit"} if counted["data_digest"] != told["data_digest"] else set()
     return {
-        **told,
-        **_counted(recipe, done, assets),
+        **{k: v for k, v in told.items() if k not in stale},
+        **counted,
         "inputs": [{**i, "rows": rows[i["path"]]} if i["path"] in rows else i for i in told["inputs"]],
     }
 

@@ -11,7 +11,6 @@ import errno
 import json
 import os
 import shutil
-import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -24,7 +23,7 @@ from datatrove.pipeline.base import PipelineStep
 from filters.contract import ConfigError, Filter, Judgement
 from filters.reading import ReadFilter
 from pipelines import formats, recipe, units
-from pipelines.errors import ShardError
+from pipelines.errors import ShardError, unexpected
 from pipelines.ledger import Ledger
 from pipelines.schemas.read import Read, read
 from pipelines.schemas.recognise import recognise
@@ -81,7 +80,7 @@ class ReadUnits(PipelineStep):
         except ShardError as error:
             yield Item(unit, failed=str(error))
         except Exception as error:
-            yield Item(unit, failed=_where(error))
+            yield Item(unit, failed=unexpected(error))
 
 
 class Judge(PipelineStep):
@@ -102,7 +101,7 @@ class Judge(PipelineStep):
                 except ConfigError as error:
                     item.failed = f"the filter {self.name} cannot start: {error}"
                 except Exception as error:
-                    item.failed = f"the filter {self.name} failed on it: {_where(error)}"
+                    item.failed = f"the filter {self.name} failed on it: {unexpected(error)}"
             yield item
 
 
@@ -131,7 +130,7 @@ class WriteUnits(PipelineStep):
                 if error.errno in FATAL:
                     return
             except Exception as error:
-                current.fail(_where(error))
+                current.fail(unexpected(error))
         yield from ()
 
 
@@ -194,12 +193,3 @@ def build(name: str, options: str) -> Filter:
     if name == "read":
         return ReadFilter()
     return recipe.stage(name, json.loads(options)).build()
-
-
-def _where(error: Exception) -> str:
-    """An unexpected error without its message, which may quote a record."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror} ({place})"
-    return f"{type(error).__name__} at {place}; please report it"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +13,9 @@ from filters.batch import Batch
 from filters.contract import EVIDENCE_LIMIT, KEPT, Evidence, Filter, Judgement
 from filters.pii import allow
 from filters.pii.options import PiiOptions, not_scanned
+
+if TYPE_CHECKING:
+    from filters.pii.edits import Place
 
 
 class PiiFilter(Filter):
@@ -58,8 +61,12 @@ class PiiFilter(Filter):
         """Recognizers for whose patterns no prefilter is known, and why: they run over every text, at Presidio's speed."""
         return dict(self._places.finder.unfiltered)
 
+    def places(self, batch: Batch) -> Iterator[Place]:
+        """Every finding, those that do not count too, by segment and start; spans in bytes of the segment."""
+        return self._places.of(batch)
+
     def judge(self, batch: Batch) -> Judgement:
-        from filters.pii.edits import Place, record_edits
+        from filters.pii.edits import record_edits
 
         n = len(batch)
         findings, unlikely = np.zeros(n, np.int32), np.zeros(n, np.int32)

@@ -101,6 +101,8 @@ def _parser() -> argparse.ArgumentParser:
 
     _forget_arguments(commands)
 
+    _audit_arguments(commands)
+
     p = _command(commands, "verify", "the manifest against the files", "corpusmill verify curated/", _verify)
     p.add_argument("out", metavar="OUT", type=Path)
 
@@ -180,6 +182,30 @@ def _forget_arguments(commands) -> None:  # type: ignore[no-untyped-def]
     p.add_argument("--date", metavar="YYYY-MM-DD", default="", help="when it was asked, for the trail")
     p.add_argument("--in-text", action="store_true", help="look for listed addresses inside texts too")
     p.add_argument("--dry-run", action="store_true", help="only count")
+
+
+def _audit_arguments(commands) -> None:  # type: ignore[no-untyped-def]
+    p = _command(
+        commands, "audit", "personal data, who is mentioned and languages of datasets, with intervals",
+        "corpusmill audit curated/ shards/ --to audit/", _audit,
+    )  # fmt: skip
+    p.add_argument("inputs", metavar="INPUT", nargs="+", help="a dataset's folder, or a folder, file or glob of shards")
+    p.add_argument("--size", type=_positive, metavar="N", help="records of each input's sample (default: 3000)")
+    p.add_argument("--margin", metavar="1%", help="instead: as many as make every interval reach no further than this")
+    p.add_argument("--all", action="store_true", help="look at every record")
+    p.add_argument("--seed", type=int, default=0, metavar="N", help="another seed, another sample (default: 0)")
+    p.add_argument(
+        "--by", default="", metavar="COLUMN", help="strata: a column, or language, license, generator, shard"
+    )
+    p.add_argument("--equal", action="store_true", help="as many of each stratum, rather than in proportion")
+    p.add_argument(
+        "--columns", action="append", default=[], metavar="NAME=COLUMN", help="of a schema that is not recognised"
+    )
+    p.add_argument("--lexicon", action="append", default=[], metavar="FILE", help="a further lexicon (.yaml)")
+    p.add_argument("--review", metavar="OUT", help="a dataset whose review says how many findings are right")
+    p.add_argument("--to", metavar="DIR", type=Path, help="write audit.json, audit.csv and audit.html there")
+    p.add_argument("--record", action="store_true", help="write a summary into the manifest of each input")
+    p.add_argument("--workers", type=_positive, default=0, metavar="N", help="processes (default: as many as help)")
 
 
 def _recipe_arguments(parser: argparse.ArgumentParser) -> None:
@@ -282,6 +308,12 @@ def _forget(args: argparse.Namespace) -> int:
 
     print(run(args))
     return 0
+
+
+def _audit(args: argparse.Namespace) -> int:
+    from pipelines.cli.audited import run
+
+    return run(args)
 
 
 def _verify(args: argparse.Namespace) -> int:
