@@ -32,3 +32,13 @@ class LockedError(CorpusmillError):
     """Another run holds the output."""
 
     exit_code = LOCKED
+
+
+class StoppedError(CorpusmillError):
+    """The run was asked to end before it was done."""
+
+
+class GateError(CorpusmillError):
+    """The result is outside the bounds that the recipe sets; nothing was published."""
+
+    exit_code = GATE

@@ -20,6 +20,8 @@ from pipelines.units import Plan
 from pipelines.write import KINDS
 
 MARKER = "publishing"
+REFUSED = "refused"
+"""Where a result that a gate refused can be looked at."""
 
 
 def is_published(ledger: Ledger, told: Mapping[str, Any]) -> bool:
@@ -43,10 +45,22 @@ def publish(ledger: Ledger, plan: Plan, told: Mapping[str, Any], run: Mapping[st
     """Bring the output to what the manifest says; safe to do again after being cut short anywhere."""
     (ledger.root / MARKER).touch()
     sync_folder(ledger.root)
-    _bring_files(ledger, told)
+    _bring_files(ledger, told, ledger.out)
     _bring_pages(ledger.out, told, card.readme(told, plan), run)
     (ledger.root / MARKER).unlink()
+    shutil.rmtree(ledger.root / REFUSED, ignore_errors=True)
     ledger.prune({entry["unit"] for entry in told["outputs"]})
+
+
+def set_aside(ledger: Ledger, told: Mapping[str, Any]) -> Path:
+    """A result that is not published, as a dataset in a place of its own to look at; returns where."""
+    place = ledger.root / REFUSED
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    _bring_files(ledger, told, place)
+    replace(place / "report.html", report.render(told).encode())
+    replace(place / "manifest.json", manifest.dump(told))
+    return place
 
 
 def republish(ledger: Ledger, told: Mapping[str, Any], *, files: bool) -> dict[str, Any]:
@@ -61,7 +75,7 @@ def republish(ledger: Ledger, told: Mapping[str, Any], *, files: bool) -> dict[s
         if files:
             (ledger.root / MARKER).touch()
             sync_folder(ledger.root)
-            _bring_files(ledger, new)
+            _bring_files(ledger, new, out)
         _bring_pages(out, new, readme, circumstances)
         (ledger.root / MARKER).unlink(missing_ok=True)
     except (OSError, ValueError) as error:
@@ -70,8 +84,7 @@ def republish(ledger: Ledger, told: Mapping[str, Any], *, files: bool) -> dict[s
     return new
 
 
-def _bring_files(ledger: Ledger, told: Mapping[str, Any]) -> None:
-    out = ledger.out
+def _bring_files(ledger: Ledger, told: Mapping[str, Any], out: Path) -> None:
     for kind in KINDS:
         (out / kind).mkdir(exist_ok=True)
     wanted: set[str] = set()

@@ -8,9 +8,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipelines.cli import scheduling
 from pipelines.errors import DONE, PARTIAL, USAGE, CorpusmillError
 
-EXIT_CODES = "exit codes: 0 done; 2 wrong usage or recipe; 3 some work failed, the rest is published; 5 output locked"
+EXIT_CODES = (
+    "exit codes: 0 done; 2 wrong usage or recipe; 3 some work failed, the rest is published; "
+    "4 a gate failed, nothing is published; 5 output locked"
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -60,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--workers", type=_positive, default=os.cpu_count() or 1, metavar="N", help="processes (default: all cores)"
     )
+    scheduling.arguments(p)
 
     p = _command(
         commands, "plan", "what a run would do, and do nothing", "corpusmill plan default --input shards/", _plan
@@ -85,6 +90,10 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     p.add_argument("--examples", type=int, default=5, metavar="N", help="records shown a side (default: 5)")
     p.add_argument("--json", action="store_true", help="everything, as one JSON document")
+
+    p = _command(commands, "retry", "let shards that failed twice be tried again", "corpusmill retry curated/", _retry)
+    p.add_argument("out", metavar="OUT", type=Path)
+    p.add_argument("shards", metavar="SHARD", nargs="*", help="only these (default: all)")
 
     _review_arguments(commands)
 
@@ -199,14 +208,16 @@ def _load(args: argparse.Namespace):  # type: ignore[no-untyped-def]
 
 
 def _run(args: argparse.Namespace) -> int:
-    from pipelines.cli.show import result
-    from pipelines.run import run
+    from pipelines.cli.running import main
 
-    done = run(_load(args), args.workers)
-    print(result(done))
-    for shard, why in sorted(done.failed.items()):
-        print(f"corpusmill: {shard} is not in the dataset: {why}", file=sys.stderr)
-    return done.exit_code
+    return main(args, _load)
+
+
+def _retry(args: argparse.Namespace) -> int:
+    from pipelines.cli.running import retry
+
+    print(retry(args.out, args.shards))
+    return 0
 
 
 def _plan(args: argparse.Namespace) -> int:
