@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: help install demo test test-all lint types format docs bench sample clean
+.PHONY: help install demo test test-all test-airflow lint types format docs bench sample clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,6 +33,10 @@ test-all: $(VENV)/.made-dev  ## every test, with the heavy packages that some of
 	$(BIN)/python -m pip install --quiet --only-binary :all: --group heavy
 	$(BIN)/python -m pytest -n auto
 
+test-airflow: $(VENV)/.made-dev  ## the Airflow DAG on a real Airflow, in an environment of its own (.airflow)
+	test -x .airflow/bin/airflow || ($(PYTHON) -m venv .airflow && .airflow/bin/pip install --quiet --only-binary :all: apache-airflow)
+	CORPUSMILL_AIRFLOW=$(CURDIR)/.airflow/bin/airflow $(BIN)/python -m pytest -m slow tests/test_operations.py
+
 lint: $(VENV)/.made-dev  ## formatting and lint
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -54,4 +58,4 @@ sample: $(VENV)/.made  ## make sample_data anew
 	$(BIN)/python sample_data/make.py
 
 clean:  ## remove what make made
-	rm -rf $(VENV) $(DEMO) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	rm -rf $(VENV) .airflow $(DEMO) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist

@@ -14,7 +14,7 @@ from pathlib import Path
 from filters import registry
 from filters.contract import Filter
 from filters.reading import ReadFilter
-from pipelines import recipe
+from pipelines import gates, recipe
 from pipelines.cli.show import option_rows, struct_rows
 from pipelines.provenance.about import About
 
@@ -51,6 +51,8 @@ def _content(what: str, page: Path) -> str:
         return _table(("filter", "what it does"), rows)
     if what == "retunable":
         return _table(("filter", "options"), list(_retunable()))
+    if what == "gates":
+        return _table(("measure", "what it is"), [(f"`{m}`", told) for m, told in gates.MEASURES.items()])
     section = {"about": About, "input": recipe.Input, "output": recipe.Output, "work": recipe.Work}[what]
     return _options(struct_rows(section))
 

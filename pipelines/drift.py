@@ -12,6 +12,7 @@ from typing import Any
 
 from pipelines import manifest
 from pipelines.ledger import Ledger
+from pipelines.statistics import stability
 
 PREVIOUS = "previous.json"
 VALUES = 200
@@ -100,12 +101,8 @@ def shift(before: Mapping[str, int], now: Mapping[str, int]) -> Shift:
     n, m = sum(before.values()), sum(now.values())
     if not n or not m or len(rows) < 2:
         return Shift(rows, 0.0, math.inf if len(rows) > 1 else 0.0)
-    psi = 0.0
-    for _, a, b in rows:
-        p, q = (a + 0.5) / (n + len(rows) / 2), (b + 0.5) / (m + len(rows) / 2)
-        psi += (q - p) * math.log(q / p)
     free = len(rows) - 1
-    return Shift(rows, psi, (1 / n + 1 / m) * (free + Z95 * math.sqrt(2 * free)))
+    return Shift(rows, stability(before, now) or 0.0, (1 / n + 1 / m) * (free + Z95 * math.sqrt(2 * free)))
 
 
 def changed_options(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:

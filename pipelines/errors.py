@@ -37,6 +37,16 @@ class LockedError(CorpusmillError):
     exit_code = LOCKED
 
 
+class StoppedError(CorpusmillError):
+    """The run was asked to end before it was done."""
+
+
+class GateError(CorpusmillError):
+    """The result is outside the bounds that the recipe sets; nothing was published."""
+
+    exit_code = GATE
+
+
 def unexpected(error: Exception) -> str:
     """An error that nobody expected, without its message, which may quote a record."""
     frames = traceback.extract_tb(error.__traceback__)

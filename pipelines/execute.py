@@ -62,8 +62,10 @@ class LocalExecutor(LocalPipelineExecutor):
             except BrokenProcessPool:
                 pass
             except BaseException:
+                # Taken first: a pool that is shut down has forgotten its processes.
+                processes = list((getattr(pool, "_processes", None) or {}).values())
                 pool.shutdown(wait=False, cancel_futures=True)
-                for process in list(getattr(pool, "_processes", {}).values()):
+                for process in processes:
                     process.terminate()
                 raise
         return [r for r in ranks if r not in done]

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
+
+from pipelines.errors import UsageError
 
 INTERVAL = 5.0
 """Seconds between JSON lines; a terminal is redrawn ten times as often."""
@@ -25,11 +29,48 @@ class Done:
     units: int = 0
 
 
+@dataclass
+class _Log:
+    """Where events go beside standard error, and the run that they are of."""
+
+    run_id: str = ""
+    file: TextIO | None = None
+
+
+_log = _Log()
+
+
+@contextmanager
+def logged(file: Path | None) -> Iterator[str]:
+    """Events in the block carry a run id, which it yields, and are appended to the file as well. Raises UsageError."""
+    try:
+        handle = file.open("a", encoding="utf-8") if file else None
+    except OSError as error:
+        raise UsageError(f"--log {file}: cannot be written ({error.strerror})") from None
+    _log.run_id, _log.file = str(uuid.uuid4()), handle
+    try:
+        yield _log.run_id
+    finally:
+        _log.run_id, _log.file = "", None
+        if handle:
+            handle.close()
+
+
+def run_id() -> str:
+    """Of the run that is under way; empty where nobody asked for one."""
+    return _log.run_id
+
+
 def event(name: str, **fields: Any) -> None:
-    """One JSON line, when standard error is not a terminal."""
+    """One JSON line, when standard error is not a terminal, and in the log."""
+    named = {"run": _log.run_id} if _log.run_id else {}
+    told = {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), **named, "event": name, **fields}
+    line = json.dumps(told)
     if not sys.stderr.isatty():
-        told = {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "event": name, **fields}
-        print(json.dumps(told), file=sys.stderr, flush=True)
+        print(line, file=sys.stderr, flush=True)
+    if _log.file:
+        with contextlib.suppress(OSError):
+            print(line, file=_log.file, flush=True)
 
 
 def done(folder: Path) -> Done:
@@ -49,14 +90,18 @@ def done(folder: Path) -> Done:
 def watch(folder: Path, units: int, records: int) -> Iterator[None]:
     """Show the progress of workers that report into the folder, until the block ends. records -1: not known."""
     stop = threading.Event()
-    show = _bars if sys.stderr.isatty() else _lines
-    thread = threading.Thread(target=show, args=(folder, units, records, stop), daemon=True)
-    thread.start()
+    shown = [_bars] if sys.stderr.isatty() else []
+    if _log.file or not shown:
+        shown.append(_lines)
+    threads = [threading.Thread(target=show, args=(folder, units, records, stop), daemon=True) for show in shown]
+    for thread in threads:
+        thread.start()
     try:
         yield
     finally:
         stop.set()
-        thread.join(timeout=5)
+        for thread in threads:
+            thread.join(timeout=5)
 
 
 @contextmanager

@@ -21,6 +21,8 @@ from pipelines.recipe import software
 from pipelines.write import KINDS
 
 MARKER = "publishing"
+REFUSED = "refused"
+"""Where a result that a gate refused can be looked at."""
 
 
 def is_published(ledger: Ledger, told: Mapping[str, Any]) -> bool:
@@ -45,10 +47,22 @@ def publish(ledger: Ledger, told: Mapping[str, Any], run: Mapping[str, Any]) -> 
     (ledger.root / MARKER).touch()
     sync_folder(ledger.root)
     previous = drift.remember(ledger, told)
-    _bring_files(ledger, told)
+    _bring_files(ledger, told, ledger.out)
     _bring_pages(ledger.out, told, run, previous)
     (ledger.root / MARKER).unlink()
+    shutil.rmtree(ledger.root / REFUSED, ignore_errors=True)
     ledger.prune({entry["unit"] for entry in told["outputs"]})
+
+
+def set_aside(ledger: Ledger, told: Mapping[str, Any], run: Mapping[str, Any]) -> Path:
+    """A result that is not published, as a dataset in a place of its own to look at; returns where."""
+    place = ledger.root / REFUSED
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    _bring_files(ledger, told, place)
+    standing = manifest.standing(ledger.out)
+    _bring_pages(place, told, run, drift.summary(standing) if standing else {})
+    return place
 
 
 def republish(ledger: Ledger, told: Mapping[str, Any], *, files: bool) -> dict[str, Any]:
@@ -62,7 +76,7 @@ def republish(ledger: Ledger, told: Mapping[str, Any], *, files: bool) -> dict[s
         if files:
             (ledger.root / MARKER).touch()
             sync_folder(ledger.root)
-            _bring_files(ledger, new)
+            _bring_files(ledger, new, out)
         _bring_pages(out, new, circumstances, ledger.load(drift.PREVIOUS))
         (ledger.root / MARKER).unlink(missing_ok=True)
     except (OSError, ValueError) as error:
@@ -71,8 +85,7 @@ def republish(ledger: Ledger, told: Mapping[str, Any], *, files: bool) -> dict[s
     return new
 
 
-def _bring_files(ledger: Ledger, told: Mapping[str, Any]) -> None:
-    out = ledger.out
+def _bring_files(ledger: Ledger, told: Mapping[str, Any], out: Path) -> None:
     for kind in KINDS:
         (out / kind).mkdir(exist_ok=True)
     wanted: set[str] = set()

@@ -20,7 +20,9 @@ from msgspec import Meta
 
 from filters import registry
 from filters.contract import ConfigError, Filter, Options
+from pipelines import gates
 from pipelines.errors import UsageError
+from pipelines.gates import Bounds
 from pipelines.names import nearest
 from pipelines.provenance import about
 from pipelines.provenance.about import About
@@ -95,10 +97,11 @@ class Recipe:
     work: Work
     stages: tuple[Stage, ...]
     about: About = field(default_factory=About)
+    gates: Mapping[str, Bounds] = field(default_factory=dict)
 
     def effective(self) -> dict[str, Any]:
-        """Everything that decides what comes out, defaults included; where it is read and written is not part of it, nor is what
-        people say about it."""
+        """Everything that decides what comes out, defaults included; where it is read and written is not part of it, nor are
+        what people say about it and the gates, which decide whether it is published."""
         return {
             "name": self.name,
             "input": _without(self.input, "path"),
@@ -163,7 +166,7 @@ def shipped() -> list[str]:
 
 
 def from_document(document: Mapping[str, Any], source: str = "recipe") -> Recipe:
-    known = ("name", "about", "input", "output", "work", "filters")
+    known = ("name", "about", "input", "output", "work", "filters", "gates")
     for key in document:
         if key not in known:
             raise UsageError(f"{source}: unknown key {key!r}{nearest(str(key), known)}; there are {', '.join(known)}")
@@ -184,7 +187,17 @@ def from_document(document: Mapping[str, Any], source: str = "recipe") -> Recipe
         work=_section(Work, document, "work", source),
         stages=stages,
         about=about.parse(document.get("about"), source),
+        gates=_gates(document, stages, source),
     )
+
+
+def _gates(document: Mapping[str, Any], stages: Sequence[Stage], source: str) -> Mapping[str, Bounds]:
+    given = document.get("gates") or {}
+    if not isinstance(given, dict):
+        raise UsageError(f"{source}: gates is a mapping of measures to their bounds, as in  kept_share: {{least: 0.5}}")
+    bounds = {str(measure): _convert(Bounds, told, f"{source}: gates: {measure}") for measure, told in given.items()}
+    gates.check_names(bounds, {s.name: s.filter for s in stages}, source)
+    return bounds
 
 
 @cache

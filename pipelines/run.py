@@ -13,20 +13,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines import forget, lineage, manifest, progress, publish, shards, units
-from pipelines.errors import DONE, PARTIAL, OutputError, ShardError, UsageError
+from pipelines import forget, gates, leftover, lineage, manifest, progress, publish, quarantine, shards, units
+from pipelines.errors import DONE, PARTIAL, GateError, OutputError, ShardError, StoppedError, UsageError
 from pipelines.ledger import Ledger
+from pipelines.limits import Limits, Stopped, stoppable, within
 from pipelines.provenance.about import refuse_undeclared
+from pipelines.quarantine import Failure
 from pipelines.recipe import Recipe
 
 
 @dataclass(frozen=True)
 class Result:
-    """manifest: what is published. did: units done by this run. failed: shard -> why, for all that is not in it."""
+    """manifest: what is published. did: units done by this run. changed: whether it published anything. failed: shard -> why,
+    for all that is not in it."""
 
     out: Path
     manifest: Mapping[str, Any]
     did: int
+    changed: bool
     failed: Mapping[str, str]
 
     @property
@@ -34,41 +38,82 @@ class Result:
         return PARTIAL if self.failed else DONE
 
 
-def run(recipe: Recipe, workers: int = 1) -> Result:
-    """Curate. Does only what the ledger does not have; raises CorpusmillError when nothing can be published."""
+def run(recipe: Recipe, workers: int = 1, limits: Limits = Limits()) -> Result:  # noqa: B008 (it is frozen)
+    """Curate. Does only what the ledger does not have; raises CorpusmillError when nothing is published."""
     began = time.time()
     refuse_undeclared(recipe.about)
     out = _output(recipe)
     ledger = Ledger(out)
     found = shards.find(recipe.input.path)
     ledger.prepare()
-    with ledger.lock():
-        forget.finish(ledger)
-        ledger.clear_staging()
+    try:
+        with ledger.lock(), stoppable():
+            return _run(recipe, ledger, found, workers, limits, began)
+    except Stopped as stopped:
+        raise StoppedError(
+            f"stopped: {stopped}; what is done stays done, and the same command goes on from there"
+        ) from None
+
+
+def _run(
+    recipe: Recipe, ledger: Ledger, found: list[shards.Shard], workers: int, limits: Limits, began: float
+) -> Result:
+    forget.finish(ledger)
+    ledger.clear_staging()
+    with within(limits, began, ledger.root / "progress"):
         plan = plan_of(recipe, found, ledger)
         if not plan.shards:
             raise ShardError(_nothing_readable(plan.failed))
-        todo = [u for u in plan.units if ledger.receipt(u.key) is None]
+        held = quarantine.held(ledger)
+        todo = [u for u in plan.units if ledger.receipt(u.key) is None and u.key not in held]
         progress.event("plan", shards=len(found), units=len(plan.units), to_do=len(todo), unreadable=len(plan.failed))
         if todo:
-            forget.refuse_return(manifest.standing(out), recipe)
+            forget.refuse_return(manifest.standing(ledger.out), recipe)
             _work(recipe, ledger, todo, workers)
-        receipts = {u.key: r for u in plan.units if (r := ledger.receipt(u.key)) is not None}
-        failed = {**plan.failed, **_missing(ledger, plan, receipts)}
-        if not receipts:
-            raise ShardError(_nothing_readable(failed))
-        _check(plan, receipts)
-        parents = lineage.parents_of(found)
-        named = [{"name": p.name, "data_digest": p.data_digest} for p in parents]
-        told = manifest.build(recipe, plan, receipts, named, manifest.standing(out))
-        if todo or not publish.is_published(ledger, told):
-            try:
-                publish.publish(ledger, told, _circumstances(recipe, began, workers, len(todo), parents))
-            except OSError as error:
-                raise OutputError(
-                    f"{out} cannot be published: {error.strerror}; free space or mend it, then run again to go on"
-                ) from None
-    return Result(out, told, len([u for u in todo if u.key in receipts]), failed)
+    receipts = {u.key: r for u in plan.units if (r := ledger.receipt(u.key)) is not None}
+    failures = _failures(ledger, todo, receipts)
+    quarantine.note(ledger, plan.units, todo, failures)
+    failed = {**plan.failed, **_missing(ledger, plan, failures, held)}
+    if not receipts:
+        raise ShardError(_nothing_readable(failed))
+    _check(plan, receipts)
+    parents = lineage.parents_of(found)
+    named = [{"name": p.name, "data_digest": p.data_digest} for p in parents]
+    standing = manifest.standing(ledger.out)
+    told = manifest.build(recipe, plan, receipts, named, standing)
+    changed = bool(todo) or not publish.is_published(ledger, told)
+    if changed:
+        circumstances = _circumstances(recipe, began, workers, len(todo), parents)
+        _pass_gates(recipe, ledger, told, standing, circumstances)
+        _publish(ledger, told, circumstances)
+    return Result(ledger.out, told, len([u for u in todo if u.key in receipts]), changed, failed)
+
+
+def _pass_gates(
+    recipe: Recipe,
+    ledger: Ledger,
+    told: Mapping[str, Any],
+    standing: Mapping[str, Any] | None,
+    circumstances: Mapping[str, Any],
+) -> None:
+    """Raises GateError, with what would have been published left to look at."""
+    broken = gates.check(recipe.gates, told, standing, lambda: leftover.left(ledger, recipe, told))
+    if not broken:
+        return
+    place = publish.set_aside(ledger, told, circumstances)
+    raise GateError(
+        f"{'; '.join(map(str, broken))}. Nothing was published; what would have been is in {place}. "
+        "Mend the input or the recipe, or set the gate otherwise, and run again"
+    )
+
+
+def _publish(ledger: Ledger, told: Mapping[str, Any], circumstances: Mapping[str, Any]) -> None:
+    try:
+        publish.publish(ledger, told, circumstances)
+    except OSError as error:
+        raise OutputError(
+            f"{ledger.out} cannot be published: {error.strerror}; free space or mend it, then run again to go on"
+        ) from None
 
 
 def plan_of(recipe: Recipe, found: list[shards.Shard], ledger: Ledger | None) -> units.Plan:
@@ -125,15 +170,27 @@ def _options(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [next(iter(entry.values())) for entry in document["filters"]]
 
 
-def _missing(ledger: Ledger, plan: units.Plan, receipts: Mapping[str, Any]) -> dict[str, str]:
-    """Shards with a unit that has no receipt, and why as far as it is known."""
-    why: dict[str, str] = {}
+LOST = "its worker died before it was done (out of memory?): run again, with fewer workers"
+
+
+def _failures(ledger: Ledger, tried: Sequence[units.Unit], receipts: Mapping[str, Any]) -> dict[str, Failure]:
+    """Units that were tried and have no receipt, by key, and why as far as it is known."""
+    known: dict[str, Failure] = {}
     for path in sorted((ledger.root / "progress").glob("*.failed")):
         for line in path.read_text("utf-8").splitlines():
             told = json.loads(line)
-            why[told["key"]] = told["why"]
-    lost = "its worker died before it was done (out of memory?): run again, with fewer workers"
-    return {u.shard.name: why.get(u.key, lost) for u in plan.units if u.key not in receipts}
+            known[told["key"]] = Failure(told["why"], told["own"])
+    return {u.key: known.get(u.key, Failure(LOST, own=True)) for u in tried if u.key not in receipts}
+
+
+def _missing(
+    ledger: Ledger, plan: units.Plan, failures: Mapping[str, Failure], held: Mapping[str, Mapping[str, Any]]
+) -> dict[str, str]:
+    """Shards with a unit that is not done, and why."""
+    why = {key: failure.why for key, failure in failures.items()}
+    for key, told in held.items():
+        why[key] = f"set aside, since it failed {told['times']} times ({told['why']}): corpusmill retry {ledger.out}"
+    return {u.shard.name: why[u.key] for u in plan.units if u.key in why and ledger.receipt(u.key) is None}
 
 
 def _check(plan: units.Plan, receipts: Mapping[str, dict[str, Any]]) -> None:
@@ -158,6 +215,7 @@ def _circumstances(
     """When and where, for run.json."""
     stamp = "%Y-%m-%dT%H:%M:%SZ"
     return {
+        "run": progress.run_id(),
         "started": time.strftime(stamp, time.gmtime(began)),
         "ended": time.strftime(stamp, time.gmtime()),
         "host": socket.gethostname(),

@@ -202,3 +202,17 @@ def quantile_among(chosen: int, tests: int, rate: float = 0.05) -> float:
     """How many standard errors the intervals of the chosen of many must reach so that ``rate`` of them at most miss, on
     average, although they were chosen for being large (false coverage rate; Benjamini and Yekutieli 2005)."""
     return NormalDist().inv_cdf(1 - rate * chosen / (2 * tests)) if chosen else Z95
+
+
+def stability(before: Mapping[str, float], now: Mapping[str, float]) -> float | None:
+    """Population stability index of two distributions over the same categories: sum of (q - p) ln(q / p), which is Jeffreys'
+    divergence. Below 0.1 is commonly read as no change, above 0.25 as a large one (Siddiqi, Credit Risk Scorecards, 2006).
+
+    Half a count is added to every category of both, or one that is new would make it infinite. None where one is empty.
+    """
+    names = sorted(before.keys() | now.keys())
+    if not sum(before.values()) or not sum(now.values()):
+        return None
+    p, q = ([counts.get(n, 0) + 0.5 for n in names] for counts in (before, now))
+    p, q = ([c / sum(counts) for c in counts] for counts in (p, q))
+    return sum((b - a) * math.log(b / a) for a, b in zip(p, q, strict=True))

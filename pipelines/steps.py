@@ -37,13 +37,15 @@ FATAL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 @dataclass
 class Item:
-    """What flows: a batch of a unit and what was said of it, or the end of a unit. failed: why the unit cannot be done."""
+    """What flows: a batch of a unit and what was said of it, or the end of a unit. failed: why the unit cannot be done;
+    own: whether that lies in the unit itself."""
 
     unit: Unit
     schema: pa.Schema | None = None
     read: Read | None = None
     judgements: dict[str, Judgement] = field(default_factory=dict)
     failed: str | None = None
+    own: bool = True
     last: bool = False
 
 
@@ -99,7 +101,7 @@ class Judge(PipelineStep):
                     built = build(self.name, json.dumps(self.options, sort_keys=True))
                     item.judgements[self.name] = built.judge(item.read.batch)
                 except ConfigError as error:
-                    item.failed = f"the filter {self.name} cannot start: {error}"
+                    item.failed, item.own = f"the filter {self.name} cannot start: {error}", False
                 except Exception as error:
                     item.failed = f"the filter {self.name} failed on it: {unexpected(error)}"
             yield item
@@ -126,7 +128,7 @@ class WriteUnits(PipelineStep):
             try:
                 current.take(item)
             except OSError as error:
-                current.fail(f"cannot be written: {error.strerror}")
+                current.fail(f"cannot be written: {error.strerror}", own=False)
                 if error.errno in FATAL:
                     return
             except Exception as error:
@@ -147,7 +149,7 @@ class _Current:
         if self.done:
             return
         if item.failed is not None:
-            self.fail(item.failed)
+            self.fail(item.failed, own=item.own)
             return
         if self.writer is None:
             assert item.schema is not None
@@ -162,14 +164,14 @@ class _Current:
             tell(self.ledger, units=1)
             self.done = True
 
-    def fail(self, why: str) -> None:
+    def fail(self, why: str, *, own: bool = True) -> None:
         self.done = True
         if self.writer is not None:
             with contextlib.suppress(OSError):
                 self.writer.abandon()
         if self.staged is not None:
             shutil.rmtree(self.staged, ignore_errors=True)
-        line = json.dumps({"key": self.unit.key, "shard": self.unit.shard.name, "why": why})
+        line = json.dumps({"key": self.unit.key, "shard": self.unit.shard.name, "why": why, "own": own})
         try:
             with (self.ledger.root / "progress" / f"{os.getpid()}.failed").open("a", encoding="utf-8") as file:
                 file.write(line + "\n")

@@ -8,10 +8,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipelines.cli import provenance
+from pipelines.cli import provenance, scheduling
 from pipelines.errors import DONE, PARTIAL, USAGE, CorpusmillError
 
-EXIT_CODES = "exit codes: 0 done; 2 wrong usage or recipe; 3 some work failed, the rest is published; 5 output locked"
+EXIT_CODES = (
+    "exit codes: 0 done; 2 wrong usage or recipe; 3 some work failed, the rest is published; "
+    "4 a gate failed, nothing is published; 5 output locked"
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -62,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
         "--workers", type=_positive, default=os.cpu_count() or 1, metavar="N", help="processes (default: all cores)"
     )
     provenance.run_arguments(p)
+    scheduling.arguments(p)
 
     p = _command(
         commands, "plan", "what a run would do, and do nothing", "corpusmill plan default --input shards/", _plan
@@ -96,6 +100,10 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("second", metavar="OUT2", type=Path)
     p.add_argument("--html", metavar="FILE", type=Path, help="a page of it as well, in one file")
     p.add_argument("--json", action="store_true", help="everything, as one JSON document")
+
+    p = _command(commands, "retry", "let shards that failed twice be tried again", "corpusmill retry curated/", _retry)
+    p.add_argument("out", metavar="OUT", type=Path)
+    p.add_argument("shards", metavar="SHARD", nargs="*", help="only these (default: all)")
 
     _review_arguments(commands)
 
@@ -242,15 +250,16 @@ def _load(args: argparse.Namespace):  # type: ignore[no-untyped-def]
 
 
 def _run(args: argparse.Namespace) -> int:
-    from pipelines.cli.show import result
-    from pipelines.run import run
+    from pipelines.cli.running import main
 
-    recipe = provenance.strictly(_load(args), args)
-    done = provenance.with_events(recipe, args.lineage_events, lambda: run(recipe, args.workers))
-    print(result(done))
-    for shard, why in sorted(done.failed.items()):
-        print(f"corpusmill: {shard} is not in the dataset: {why}", file=sys.stderr)
-    return done.exit_code
+    return main(args, _load)
+
+
+def _retry(args: argparse.Namespace) -> int:
+    from pipelines.cli.running import retry
+
+    print(retry(args.out, args.shards))
+    return 0
 
 
 def _plan(args: argparse.Namespace) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,9 +50,11 @@ def with_events(recipe: Recipe, target: str | None, work: Callable[[], Result]) 
     wanted = transport.wanted(target)
     if wanted is None:
         return work()
+    from pipelines import progress
     from pipelines.provenance.openlineage import Run
 
-    events = Run(recipe, wanted, os.environ.get("OPENLINEAGE_NAMESPACE") or "default")
+    namespace = os.environ.get("OPENLINEAGE_NAMESPACE") or "default"
+    events = Run(recipe, wanted, namespace, progress.run_id() or str(uuid.uuid4()))
     events.start()
     try:
         done = work()
