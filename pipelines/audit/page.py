@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
-from importlib.resources import files
 from typing import Any
 
 from pipelines.audit.figures import ANY
 from pipelines.audit.sentences import axis_name, percent, short, times
+from pipelines.report.markup import Html, Section, plain, table, text
+from pipelines.report.page import page
 
 Row = Mapping[str, Any]
 ASSOCIATIONS = 40
@@ -17,25 +18,20 @@ ASSOCIATIONS = 40
 
 def render(told: Mapping[str, Any]) -> str:
     """The page, from the document alone."""
-    style = files("pipelines").joinpath("report.css").read_text("utf-8")
     names = ", ".join(d["name"] for d in told["datasets"])
-    parts = [_head(told)]
+    sections = [
+        Section(f"dataset-{i}", plain(d["name"]), "\n".join(_dataset(d))) for i, d in enumerate(told["datasets"])
+    ]
     if told["overall"]:
-        parts += [f"<h2>All {len(told['datasets'])} datasets</h2>", *_said(told["overall"])]
-    for dataset in told["datasets"]:
-        parts += [f"<h2>{escape(dataset['name'])}</h2>", *_dataset(dataset)]
-    parts.append(_method(told))
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Audit of {escape(names)}</title>'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{style}</style></head>\n'
-        f"<body><main>\n{chr(10).join(parts)}\n</main></body></html>\n"
-    )
+        sections.insert(0, Section("all", f"All {len(told['datasets'])} datasets", "\n".join(_said(told["overall"]))))
+    sections.append(Section("method", "Method", _method(told)))
+    foot = f"<p>Made by corpusmill {text(told['corpusmill'])}. This page loads nothing and sends nothing.</p>"
+    return page(f"Audit of {names}", "Audit", names, _opening(told), sections, foot)
 
 
-def _head(told: Mapping[str, Any]) -> str:
+def _opening(told: Mapping[str, Any]) -> str:
     looked_at, records = (sum(d[k] for d in told["datasets"]) for k in ("looked_at", "records"))
     return (
-        f"<h1>Audit of {escape(', '.join(d['name'] for d in told['datasets']))}</h1>\n"
         f"<p class='lead'>{looked_at:,} of {records:,} records looked at. Shares with 95 % intervals; what is measured is "
         "surface mention.</p>"
     )
@@ -96,24 +92,13 @@ def _axis(axis: str, figures: Sequence[Row]) -> Iterator[str]:
 
 
 def _table(head: str, rows: Sequence[tuple[str, Row]]) -> str:
-    top = "".join(
-        f"<th scope='col'{style}>{h}</th>"
-        for h, style in (
-            (head, ""),
-            ("seen", " class='n'"),
-            ("of", " class='n'"),
-            ("share", " class='n'"),
-            ("95 % interval", ""),
-        )
-    )
-    body = "".join(
-        f"<tr><th scope='row'>{escape(label)}</th><td class='n'>{f['numerator']:,}</td><td class='n'>{f['denominator']:,}</td>"
-        f"<td class='n'>{_unbroken(_share(f))}</td><td>{_unbroken(_interval(f))}</td></tr>"
-        for label, f in rows
-    )
     if not rows:
         return f"<p>{escape(head)}: nothing was seen.</p>"
-    return f"<div class='scroll'><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
+    cells = [
+        (label, f["numerator"], f["denominator"], Html(_unbroken(_share(f))), Html(_unbroken(_interval(f))))
+        for label, f in rows
+    ]
+    return table(head, ("", "seen", "of", "share", "95 % interval"), cells, limit=len(cells))
 
 
 def _share(f: Row) -> str:
@@ -133,15 +118,15 @@ def _associations(rows: Sequence[Row]) -> Iterator[str]:
         f"<p>{len(found):,} of {len(rows):,} pairs tested; odds against the other groups of the axis, intervals widened for the "
         f"choice{'' if len(found) <= ASSOCIATIONS else f'; the first {ASSOCIATIONS}'}.</p>"
     )
-    body = "".join(
-        f"<tr><th scope='row'>{escape(a['group'])}</th><td>{escape(axis_name(a['axis']))}</td><td>{escape(a['word'])}</td>"
-        f"<td class='n'>{a['together']:,} of {a['mention']:,}</td><td class='n'>{a['other_together']:,} of {a['other_mention']:,}</td>"
-        f"<td class='n'>{times(a['odds'])}</td><td>{times(a['low'])} to {times(a['high'])}</td></tr>"
+    cells = [
+        (
+            a["group"], axis_name(a["axis"]), a["word"], f"{a['together']:,} of {a['mention']:,}",
+            f"{a['other_together']:,} of {a['other_mention']:,}", times(a["odds"]), f"{times(a['low'])} to {times(a['high'])}",
+        )
         for a in found[:ASSOCIATIONS]
-    )
+    ]  # fmt: skip
     heads = ("group", "axis", "word", "together", "in other groups", "odds", "interval")
-    top = "".join(f"<th scope='col'>{h}</th>" for h in heads)
-    yield f"<div class='scroll'><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
+    yield table("What goes together", heads, cells, limit=ASSOCIATIONS)
 
 
 def _method(told: Mapping[str, Any]) -> str:
@@ -149,6 +134,6 @@ def _method(told: Mapping[str, Any]) -> str:
     lexicons = ", ".join(f"{escape(n)} <code>{sha[:12]}</code>" for n, sha in told["lexicons"].items())
     missing = ", ".join(f"<code>{escape(e)}</code>" for e in told["not_scanned"])
     return (
-        f"<h2>Method</h2><ul>{listed}<li>seed: {told['asked']['seed']}</li><li>not scanned for: {missing}</li>"
+        f"<ul>{listed}<li>seed: {told['asked']['seed']}</li><li>not scanned for: {missing}</li>"
         f"<li>lexicons: {lexicons}</li><li>corpusmill {escape(told['corpusmill'])}</li></ul>"
     )
