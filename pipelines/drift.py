@@ -48,9 +48,10 @@ class Shift:
 
 def remember(ledger: Ledger, told: Mapping[str, Any]) -> dict[str, Any]:
     """The summary of what was published before ``told``; kept for when the same is published again. Call before the manifest is
-    replaced. Empty when it is the first."""
+    replaced. Empty when it is the first; one that lacked shards is nothing to compare with."""
     standing = manifest.standing(ledger.out)
-    if standing and standing["digest"] != told["digest"] and standing.get("manifest") == manifest.VERSION:
+    ours = standing and standing.get("manifest") == manifest.VERSION and standing["complete"]
+    if standing and ours and standing["digest"] != told["digest"]:
         ledger.save(PREVIOUS, summary(standing))
     return ledger.load(PREVIOUS)
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
 import os
 import shutil
+import signal
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import forkserver
 from pathlib import Path
 
 from datatrove.executor.local import LocalPipelineExecutor
@@ -54,21 +57,30 @@ class LocalExecutor(LocalPipelineExecutor):
         logs = str(self.logging_dir.path)
         done: set[int] = set()
         with ProcessPoolExecutor(self.workers, mp_context=context, initializer=_die_with_parent) as pool:
-            futures = {pool.submit(_run_rank, self.pipeline, r, self.tasks, logs): r for r in ranks}
             try:
+                futures = {pool.submit(_run_rank, self.pipeline, r, self.tasks, logs): r for r in ranks}
                 for future in as_completed(futures):
                     future.result()
                     done.add(futures[future])
             except BrokenProcessPool:
                 pass
             except BaseException:
-                # Taken first: a pool that is shut down has forgotten its processes.
-                processes = list((getattr(pool, "_processes", None) or {}).values())
-                pool.shutdown(wait=False, cancel_futures=True)
-                for process in processes:
+                # First: a pool that is shut down has forgotten its processes, and taken away what they wait for.
+                for process in list((getattr(pool, "_processes", None) or {}).values()):
                     process.terminate()
+                _end_server()
+                pool.shutdown(wait=False, cancel_futures=True)
                 raise
         return [r for r in ranks if r not in done]
+
+
+def _end_server() -> None:
+    """The server that workers are forked from may be about to fork one more; for a run that is over it must not. A next run in this
+    process starts another."""
+    server = getattr(getattr(forkserver, "_forkserver", None), "_forkserver_pid", None)
+    if server:
+        with contextlib.suppress(OSError):
+            os.kill(server, signal.SIGKILL)
 
 
 def execute(steps: list[PipelineStep], units: int, workers: int, logs: Path) -> None:

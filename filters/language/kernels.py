@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 from numba import njit
 
-from filters.language import lines, tokens
+from filters.language import lines, scripts, tokens
 from filters.language.lines import closes_formula, copy_line, is_fence, is_json, piece_end
+from filters.language.scripts import HAN, LATIN
 from filters.language.tokens import is_space
 
 WINDOW = 80
@@ -27,9 +28,6 @@ COLUMNS = 7
 _AT, _TEXT, _LETTERS, _SEGMENT, _FIRST, _LAST, _CODE_BYTES = range(7)
 """The state of the walk: where the text ends, and of the window being filled where it begins, what is in it, where it stands in the
 source, and how many bytes of code were met."""
-
-LATIN, HAN = 1, 2
-"""Numbers of two scripts in the table that ``collect`` is given (see scripts.py)."""
 
 
 @njit(nogil=True)
@@ -218,7 +216,9 @@ def _cached(stamp: str) -> Callable[..., int]:
     return collect
 
 
-collect = _cached(hashlib.sha256(b"".join(Path(str(m.__file__)).read_bytes() for m in (tokens, lines))).hexdigest())
+collect = _cached(
+    hashlib.sha256(b"".join(Path(str(m.__file__)).read_bytes() for m in (tokens, lines, scripts))).hexdigest()
+)
 
 
 @njit(cache=True, nogil=True)

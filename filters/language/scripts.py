@@ -12,8 +12,6 @@ from functools import cache
 
 import numpy as np
 
-from filters.language.kernels import HAN, LATIN
-
 _NAMES = (
     "GREEK:Grek CYRILLIC:Cyrl ARMENIAN:Armn HEBREW:Hebr ARABIC:Arab SYRIAC:Syrc THAANA:Thaa DEVANAGARI:Deva BENGALI:Beng "
     "GURMUKHI:Guru GUJARATI:Gujr ORIYA:Orya TAMIL:Taml TELUGU:Telu KANNADA:Knda MALAYALAM:Mlym SINHALA:Sinh THAI:Thai LAO:Laoo "
@@ -22,7 +20,7 @@ _NAMES = (
 _OTHERS = dict(pair.split(":") for pair in _NAMES.split())
 SCRIPTS = ("", "Latn", "Hani", "Hans", "Hant", "Yue", "Kana", "Hang", *_OTHERS.values())
 """ISO 15924 codes, by number; Hans/Hant: characters of one Chinese orthography only; Yue: characters of written Cantonese only."""
-HANS, HANT, YUE, KANA, HANGUL, GREEK = 3, 4, 5, 6, 7, 8
+LATIN, HAN, HANS, HANT, YUE, KANA, HANGUL, GREEK = 1, 2, 3, 4, 5, 6, 7, 8
 CHINESE, JAPANESE, KOREAN = (HAN, HANS, HANT), KANA, HANGUL
 """What ``number`` gives for texts in these languages' mixtures of scripts."""
 _MIXTURES = {HAN: "Hani", KANA: "Jpan", HANGUL: "Kore", 0: None}

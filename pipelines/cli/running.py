@@ -11,7 +11,7 @@ from pathlib import Path
 from pipelines import metrics, notify, progress
 from pipelines.cli import provenance
 from pipelines.cli.show import result
-from pipelines.errors import DONE, CorpusmillError
+from pipelines.errors import DONE, USAGE, CorpusmillError
 from pipelines.limits import Limits
 from pipelines.recipe import Recipe
 from pipelines.run import Result, run
@@ -39,7 +39,10 @@ def main(args: argparse.Namespace, load: Callable[[argparse.Namespace], Recipe])
             print(f"corpusmill: {line}", file=sys.stderr)
         took = time.monotonic() - began
         records = done.manifest["records"] if done else {}
-        progress.event("end", exit_code=code, seconds=round(took, 1), changed=bool(done and done.changed), **records)
+        if code != USAGE:  # a mistake in the command is one line and nothing else
+            progress.event(
+                "end", exit_code=code, seconds=round(took, 1), changed=bool(done and done.changed), **records
+            )
         _report(args, recipe, done, run_id, code, took, message)
     return code
 

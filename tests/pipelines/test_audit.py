@@ -401,7 +401,8 @@ class Outline(html.parser.HTMLParser):
         self.fetched: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list) -> None:
-        self.fetched += [v for k, v in attrs if k in ("src", "href")] + ([tag] if tag == "script" else [])
+        linked = [v for k, v in attrs if k in ("src", "href") and not v.startswith("#")]
+        self.fetched += linked + ([tag] if tag == "script" else [])
         if tag not in ("meta", "link", "br"):
             self.open.append(tag)
         if tag in ("h1", "h2", "h3"):
