@@ -31,11 +31,19 @@ REACH = 500
 
 @dataclass(frozen=True)
 class Pattern:
-    """A rule's expression in hyperscan's PCRE subset. id appears in errors and evidence."""
+    """A rule's expression in hyperscan's PCRE subset, and others that mean the same. id appears in errors and evidence.
+
+    Many short expressions compile faster than one alternation of them, which the compiler refuses beyond 16,000 characters.
+    """
 
     id: str
     expression: str
     caseless: bool = True
+    others: tuple[str, ...] = ()
+
+    @property
+    def expressions(self) -> tuple[str, ...]:
+        return (self.expression, *self.others)
 
 
 @dataclass(frozen=True)
@@ -55,10 +63,11 @@ class PatternSet:
     asked for ends only, and starts are found by scanning the few bytes before them again.
     """
 
-    def __init__(self, patterns: Sequence[Pattern]) -> None:
+    def __init__(self, patterns: Sequence[Pattern], *, loose: bool = True) -> None:
+        """loose: whether ``candidates`` and ``matches`` are wanted, which take a database of their own."""
         self.patterns = tuple(patterns)
         self._exact = _compile(self.patterns, loose=False)
-        self._loose = _compile(self.patterns, loose=True)
+        self._loose = _compile(self.patterns, loose=True) if loose else self._exact
 
     def candidates(self, segments: Segments, which: np.ndarray) -> np.ndarray:
         """Indices, out of ``which``, of every segment that can hold a match (and some that do not)."""
@@ -91,6 +100,10 @@ class PatternSet:
                     spans.append(Match(pattern, segment, low, end))
             out += reversed(spans)
         return out
+
+    def found_in(self, text: bytes) -> set[int]:
+        """Indices of the patterns that match somewhere in a text."""
+        return set(self._ends(text))
 
     def _ends(self, text: bytes) -> dict[int, set[int]]:
         ends: dict[int, set[int]] = {}
@@ -152,7 +165,7 @@ def _compile(patterns: tuple[Pattern, ...], *, loose: bool) -> hyperscan.Databas
 @lru_cache(maxsize=8)
 def _compiled(patterns: tuple[Pattern, ...], loose: bool) -> bytes:
     """Compiling takes seconds for a hundred patterns with gaps; the result is kept, in this process and from run to run."""
-    key = repr((loose, [(p.expression, p.caseless) for p in patterns])).encode()
+    key = repr((loose, [(p.expressions, p.caseless) for p in patterns])).encode()
     return compiled.load(key, _is_usable, lambda: _made(patterns, loose))
 
 
@@ -167,10 +180,11 @@ def _is_usable(data: bytes) -> bool:
 def _made(patterns: tuple[Pattern, ...], loose: bool) -> bytes:
     base = hyperscan.HS_FLAG_PREFILTER if loose else 0
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-    expressions = [(_without_assertions(p.expression) if loose else p.expression).encode() for p in patterns]
-    flags = [base | (hyperscan.HS_FLAG_CASELESS if p.caseless else 0) for p in patterns]
+    every = [(i, p, e) for i, p in enumerate(patterns) for e in p.expressions]
+    expressions = [(_without_assertions(e) if loose else e).encode() for _, _, e in every]
+    flags = [base | (hyperscan.HS_FLAG_CASELESS if p.caseless else 0) for _, p, _ in every]
     try:
-        database.compile(expressions=expressions, ids=list(range(len(patterns))), elements=len(patterns), flags=flags)
+        database.compile(expressions=expressions, ids=[i for i, _, _ in every], elements=len(every), flags=flags)
     except hyperscan.error as error:
         raise ConfigError(_blame(patterns, base, error)) from None
     return hyperscan.dumpb(database)
@@ -178,9 +192,9 @@ def _made(patterns: tuple[Pattern, ...], loose: bool) -> bytes:
 
 def _blame(patterns: Sequence[Pattern], flags: int, error: Exception) -> str:
     """Which pattern the compiler refused: it names none itself, so each is tried alone."""
-    for pattern in patterns:
+    for pattern, expression in ((p, e) for p in patterns for e in p.expressions):
         try:
-            hyperscan.Database().compile(expressions=[pattern.expression.encode()], ids=[0], elements=1, flags=[flags])
+            hyperscan.Database().compile(expressions=[expression.encode()], ids=[0], elements=1, flags=[flags])
         except hyperscan.error as own:
             return f"pattern {pattern.id}: {own}"
     return f"the patterns do not compile together: {error}"

@@ -16,7 +16,7 @@ from filters.narrative.packs import REASONS, Loaded, digest, locate, read, rules
 if TYPE_CHECKING:
     from filters.narrative.voice import Hit
 
-DEFAULT_PACKS = ("nationalism", "alignment", "political_refusal")
+DEFAULT_PACKS = ("stance", "nationalism", "alignment", "political_refusal")
 
 
 class NarrativeOptions(Options, frozen=True, kw_only=True):

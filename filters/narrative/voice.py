@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from filters.batch import REASONING, Segments
-from filters.narrative.context import crosses_sentence, excuse
+from filters.narrative.context import crosses_sentence, excuse, sentence
 from filters.narrative.packs import Loaded
 from filters.scan import Match, Pattern, PatternSet
 
@@ -36,7 +36,8 @@ class Voice:
 
     def __init__(self, rules: Sequence[Loaded]) -> None:
         self._rules = tuple(rules)
-        self._set = PatternSet([Pattern(r.name, r.expression, r.rule.caseless) for r in rules])
+        self._set = PatternSet([_pattern(r.name, r.expressions, r.rule.caseless) for r in rules])
+        self._company = Company(rules)
 
     def hits(self, segments: Segments, which: np.ndarray, prompt: Callable[[int], str]) -> Iterator[Hit]:
         """Hits in the named segments. prompt: segment -> what the user had said."""
@@ -59,9 +60,42 @@ class Voice:
             if place not in rule.where or seen[match.pattern] > MOST_HITS:
                 continue
             around = surroundings(data, match.start, match.end)
-            if crosses_sentence(around[0][around[1] : around[2]]):
+            if crosses_sentence(around[0][around[1] : around[2]]) or not self._company.stands(match.pattern, *around):
                 continue
             yield Hit(match.pattern, match.segment, match.start, match.end, excuse(rule.unless, *around, prompt))
+
+
+class Company:
+    """The words that must, or must not, stand in the sentence of a hit: scanned for there and nowhere else."""
+
+    def __init__(self, rules: Sequence[Loaded]) -> None:
+        numbers: dict[tuple[str, ...], int] = {}
+        for rule in rules:
+            for words in rule.needs + rule.bars:
+                numbers.setdefault(words, len(numbers))
+        names = {words: r.name for r in rules for words in r.needs + r.bars}
+        self._needs = [frozenset(numbers[words] for words in r.needs) for r in rules]
+        self._bars = [frozenset(numbers[words] for words in r.bars) for r in rules]
+        self._set = PatternSet([_pattern(names[w], w) for w in numbers], loose=False) if numbers else None
+        self._last: tuple[bytes, frozenset[int]] = (b"", frozenset())
+
+    def stands(self, rule: int, text: str, start: int, end: int) -> bool:
+        """Whether the sentence around ``text[start:end]`` holds what the rule needs and nothing that bars it."""
+        if not self._needs[rule] and not self._bars[rule]:
+            return True
+        before, after = sentence(text, start, end)
+        found = self._found((before + text[start:end] + after).encode("utf-8"))
+        return self._needs[rule] <= found and not self._bars[rule] & found
+
+    def _found(self, data: bytes) -> frozenset[int]:
+        # Several rules hit one sentence, one after the other.
+        if self._set is not None and self._last[0] != data:
+            self._last = (data, frozenset(self._set.found_in(data)))
+        return self._last[1]
+
+
+def _pattern(name: str, expressions: tuple[str, ...], caseless: bool = True) -> Pattern:
+    return Pattern(name, expressions[0], caseless, expressions[1:])
 
 
 def surroundings(data: bytes, start: int, end: int) -> tuple[str, int, int]:
