@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -77,12 +78,16 @@ class PackFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     bound: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
 
 
+Words = tuple[str, ...]
+"""A word class: the expressions of its phrases."""
+
+
 @dataclass(frozen=True)
 class Loaded:
     """A rule ready to compile, in one language: its name in evidence (pack/language-id), expanded expressions and reason code.
 
-    key: what it is called whatever the language. needs/bars: each is a class (expressions, any of them) that must, or must
-    not, match in the hit's sentence.
+    key: what it is called whatever the language. needs/bars: of each group of word classes, one must (of the bars: none may)
+    match in the hit's sentence.
     """
 
     name: str
@@ -90,8 +95,8 @@ class Loaded:
     reason: str
     rule: Rule
     key: str
-    needs: tuple[tuple[str, ...], ...] = ()
-    bars: tuple[tuple[str, ...], ...] = ()
+    needs: tuple[tuple[Words, ...], ...] = ()
+    bars: tuple[tuple[Words, ...], ...] = ()
 
 
 def built_in() -> list[str]:
@@ -148,20 +153,25 @@ def _loaded(pack: PackFile, rule: Rule) -> list[Loaded]:
         return [Loaded(key, (_expanded(pack, rule),), reason, rule, key)]
     out = []
     for language in pack.languages:
-        known = lexicon.classes(language)
-        wanted = [_either(names, known) for names in rule.all]
+        known = {**lexicon.classes(language), **_own_classes(pack, language)}
+        wanted = [_either(names, known) for names in (*rule.all, *(n for n in ("script",) if n in known))]
         if all(wanted):
             first, *needs = wanted
-            bars = tuple(bar for names in rule.none if (bar := _either(names, known)))
-            out.append(Loaded(f"{pack.name}/{language}-{rule.id}", first, reason, rule, key, tuple(needs), bars))
+            bars = tuple(bar for names in (*rule.none, "other_script") if (bar := _either(names, known)))
+            name, looked_for = f"{pack.name}/{language}-{rule.id}", tuple(chain.from_iterable(first))
+            out.append(Loaded(name, looked_for, reason, rule, key, tuple(needs), bars))
     if not out:
         raise ConfigError(f"narrative: rule {key}: no language has the word classes {', '.join(rule.all)}")
     return out
 
 
-def _either(names: str, known: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """``a|b`` as expressions, of those of the classes that the language has; empty for none."""
-    return tuple(bytewise(phrase) for name in names.split("|") for phrase in known.get(name, ()))
+def _own_classes(pack: PackFile, language: str) -> dict[str, Words]:
+    return {name: tuple(lexicon.spelled(w, language) for w in words) for name, words in pack.words.items()}
+
+
+def _either(names: str, known: Mapping[str, Words]) -> tuple[Words, ...]:
+    """``a|b`` as those of the classes that the language has; empty for none."""
+    return tuple(tuple(bytewise(phrase) for phrase in known[name]) for name in names.split("|") if name in known)
 
 
 def _check(pack: PackFile) -> None:

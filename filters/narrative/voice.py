@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 
 import numpy as np
 
 from filters.batch import REASONING, Segments
 from filters.narrative.context import crosses_sentence, excuse, sentence
-from filters.narrative.packs import Loaded
+from filters.narrative.packs import Loaded, Words
 from filters.scan import Match, Pattern, PatternSet
 
 MOST_HITS = 200
@@ -69,28 +70,28 @@ class Company:
     """The words that must, or must not, stand in the sentence of a hit: scanned for there and nowhere else."""
 
     def __init__(self, rules: Sequence[Loaded]) -> None:
-        numbers: dict[tuple[str, ...], int] = {}
+        numbers: dict[Words, int] = {}
         for rule in rules:
-            for words in rule.needs + rule.bars:
+            for words in chain.from_iterable(rule.needs + rule.bars):
                 numbers.setdefault(words, len(numbers))
-        names = {words: r.name for r in rules for words in r.needs + r.bars}
-        self._needs = [frozenset(numbers[words] for words in r.needs) for r in rules]
-        self._bars = [frozenset(numbers[words] for words in r.bars) for r in rules]
+        names = {words: r.name for r in rules for words in chain.from_iterable(r.needs + r.bars)}
+        self._needs = [[{numbers[words] for words in group} for group in r.needs] for r in rules]
+        self._bars = [[{numbers[words] for words in group} for group in r.bars] for r in rules]
         self._set = PatternSet([_pattern(names[w], w) for w in numbers], loose=False) if numbers else None
-        self._last: tuple[bytes, frozenset[int]] = (b"", frozenset())
+        self._last: tuple[bytes, set[int]] = (b"", set())
 
     def stands(self, rule: int, text: str, start: int, end: int) -> bool:
-        """Whether the sentence around ``text[start:end]`` holds what the rule needs and nothing that bars it."""
+        """Whether the sentence around ``text[start:end]`` holds one of each group that the rule needs, and none that bars it."""
         if not self._needs[rule] and not self._bars[rule]:
             return True
         before, after = sentence(text, start, end)
         found = self._found((before + text[start:end] + after).encode("utf-8"))
-        return self._needs[rule] <= found and not self._bars[rule] & found
+        return all(group & found for group in self._needs[rule]) and not any(group & found for group in self._bars[rule])
 
-    def _found(self, data: bytes) -> frozenset[int]:
+    def _found(self, data: bytes) -> set[int]:
         # Several rules hit one sentence, one after the other.
         if self._set is not None and self._last[0] != data:
-            self._last = (data, frozenset(self._set.found_in(data)))
+            self._last = (data, self._set.found_in(data))
         return self._last[1]
 
 
