@@ -34,12 +34,15 @@ class Pattern:
     """A rule's expression in hyperscan's PCRE subset, and others that mean the same. id appears in errors and evidence.
 
     Many short expressions compile faster than one alternation of them, which the compiler refuses beyond 16,000 characters.
+    shard: patterns of one shard are compiled together for the exact pass, and only when the loose pass found one of them (those of the
+    shard "" at once): the time to compile thousands of expressions with assertions grows faster than their number.
     """
 
     id: str
     expression: str
     caseless: bool = True
     others: tuple[str, ...] = ()
+    shard: str = ""
 
     @property
     def expressions(self) -> tuple[str, ...]:
@@ -64,13 +67,20 @@ class PatternSet:
     """
 
     def __init__(self, patterns: Sequence[Pattern], *, loose: bool = True) -> None:
-        """loose: whether ``candidates`` and ``matches`` are wanted, which take a database of their own."""
+        """loose: whether there is a loose pass; without one every text is scanned for the patterns of every shard."""
         self.patterns = tuple(patterns)
-        self._exact = _compile(self.patterns, loose=False)
-        self._loose = _compile(self.patterns, loose=True) if loose else self._exact
+        self._loose = _compile(self.patterns, loose=True) if loose else None
+        self._shards: dict[str, tuple[tuple[Pattern, ...], np.ndarray]] = {}
+        for shard in {p.shard for p in patterns}:
+            numbers = np.flatnonzero([p.shard == shard for p in patterns])
+            self._shards[shard] = (tuple(self.patterns[i] for i in numbers), numbers)
+        self._exact: dict[str, hyperscan.Database] = {}
+        if "" in self._shards:
+            self._database("")
 
     def candidates(self, segments: Segments, which: np.ndarray) -> np.ndarray:
         """Indices, out of ``which``, of every segment that can hold a match (and some that do not)."""
+        assert self._loose is not None
         found: list[np.ndarray] = []
         for number in np.unique(segments.buffer[which]):
             mine = which[segments.buffer[which] == number]
@@ -107,25 +117,48 @@ class PatternSet:
 
     def _ends(self, text: bytes) -> dict[int, set[int]]:
         ends: dict[int, set[int]] = {}
-
-        def on_match(pattern: int, _from: int, end: int, _flags: int, _context: object) -> None:
-            ends.setdefault(pattern, set()).add(end)
-
-        self._exact.scan(text, match_event_handler=on_match)
+        for shard in self._near(text):
+            numbers = self._shards[shard][1]
+            for number, found in _all_ends(self._database(shard), text).items():
+                ends[int(numbers[number])] = found
         return ends
+
+    def _near(self, text: bytes) -> set[str]:
+        """The shards that a text can hold a match of."""
+        if self._loose is None or len(self._shards) == 1:
+            return set(self._shards)
+        return {self.patterns[i].shard for i in _all_ends(self._loose, text)}
+
+    def _database(self, shard: str) -> hyperscan.Database:
+        if shard not in self._exact:
+            self._exact[shard] = _compile(self._shards[shard][0], loose=False)
+        return self._exact[shard]
 
     def _start(self, text: bytes, pattern: int, end: int) -> int:
         """The latest word boundary from which the pattern still matches up to ``end``: by bisection, as more text before
         a match does not undo it."""
         places = [i for i in range(max(0, end - REACH), end) if i == 0 or _is_boundary(text[i - 1], text[i])]
+        shard = self.patterns[pattern].shard
+        database, number = self._database(shard), int(np.searchsorted(self._shards[shard][1], pattern))
         low, high = 0, len(places)
         while high - low > 1:
             middle = (low + high) // 2
-            if end - places[middle] in self._ends(text[places[middle] : end]).get(pattern, ()):
+            if end - places[middle] in _all_ends(database, text[places[middle] : end]).get(number, ()):
                 low = middle
             else:
                 high = middle
         return places[low] if places else max(0, end - REACH)
+
+
+def _all_ends(database: hyperscan.Database, text: bytes) -> dict[int, set[int]]:
+    """Pattern -> the offsets at which it matches in one text."""
+    ends: dict[int, set[int]] = {}
+
+    def on_match(pattern: int, _from: int, end: int, _flags: int, _context: object) -> None:
+        ends.setdefault(pattern, set()).add(end)
+
+    database.scan(text, match_event_handler=on_match)
+    return ends
 
 
 def _is_boundary(before: int, here: int) -> bool:
@@ -162,7 +195,7 @@ def _compile(patterns: tuple[Pattern, ...], *, loose: bool) -> hyperscan.Databas
     return database
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=32)
 def _compiled(patterns: tuple[Pattern, ...], loose: bool) -> bytes:
     """Compiling takes seconds for a hundred patterns with gaps; the result is kept, in this process and from run to run."""
     key = repr((loose, [(p.expressions, p.caseless) for p in patterns])).encode()
@@ -180,11 +213,14 @@ def _is_usable(data: bytes) -> bool:
 def _made(patterns: tuple[Pattern, ...], loose: bool) -> bytes:
     base = hyperscan.HS_FLAG_PREFILTER if loose else 0
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-    every = [(i, p, e) for i, p in enumerate(patterns) for e in p.expressions]
-    expressions = [(_without_assertions(e) if loose else e).encode() for _, _, e in every]
-    flags = [base | (hyperscan.HS_FLAG_CASELESS if p.caseless else 0) for _, p, _ in every]
+    every = {
+        (i, (_without_assertions(e) if loose else e).encode(), base | (hyperscan.HS_FLAG_CASELESS if p.caseless else 0))
+        for i, p in enumerate(patterns)
+        for e in p.expressions
+    }
+    ids, expressions, flags = map(list, zip(*sorted(every), strict=True))
     try:
-        database.compile(expressions=expressions, ids=[i for i, _, _ in every], elements=len(every), flags=flags)
+        database.compile(expressions=expressions, ids=ids, elements=len(ids), flags=flags)
     except hyperscan.error as error:
         raise ConfigError(_blame(patterns, base, error)) from None
     return hyperscan.dumpb(database)

@@ -87,7 +87,7 @@ class Loaded:
     """A rule ready to compile, in one language: its name in evidence (pack/language-id), expanded expressions and reason code.
 
     key: what it is called whatever the language. needs/bars: of each group of word classes, one must (of the bars: none may)
-    match in the hit's sentence.
+    match in the hit's sentence. shard: what is compiled together, see scan.Pattern.
     """
 
     name: str
@@ -97,6 +97,7 @@ class Loaded:
     key: str
     needs: tuple[tuple[Words, ...], ...] = ()
     bars: tuple[tuple[Words, ...], ...] = ()
+    shard: str = ""
 
 
 def built_in() -> list[str]:
@@ -159,7 +160,7 @@ def _loaded(pack: PackFile, rule: Rule) -> list[Loaded]:
             first, *needs = wanted
             bars = tuple(bar for names in (*rule.none, "other_script") if (bar := _either(names, known)))
             name, looked_for = f"{pack.name}/{language}-{rule.id}", tuple(chain.from_iterable(first))
-            out.append(Loaded(name, looked_for, reason, rule, key, tuple(needs), bars))
+            out.append(Loaded(name, looked_for, reason, rule, key, tuple(needs), bars, "" if pack.words else language))
     if not out:
         raise ConfigError(f"narrative: rule {key}: no language has the word classes {', '.join(rule.all)}")
     return out

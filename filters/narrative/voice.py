@@ -37,7 +37,7 @@ class Voice:
 
     def __init__(self, rules: Sequence[Loaded]) -> None:
         self._rules = tuple(rules)
-        self._set = PatternSet([_pattern(r.name, r.expressions, r.rule.caseless) for r in rules])
+        self._set = PatternSet([_pattern(r.name, r.expressions, r.shard, r.rule.caseless) for r in rules])
         self._company = Company(rules)
 
     def hits(self, segments: Segments, which: np.ndarray, prompt: Callable[[int], str]) -> Iterator[Hit]:
@@ -70,33 +70,45 @@ class Company:
     """The words that must, or must not, stand in the sentence of a hit: scanned for there and nowhere else."""
 
     def __init__(self, rules: Sequence[Loaded]) -> None:
-        numbers: dict[Words, int] = {}
+        self._shards: dict[str, dict[Words, int]] = {}
         for rule in rules:
+            numbers = self._shards.setdefault(rule.shard, {})
             for words in chain.from_iterable(rule.needs + rule.bars):
                 numbers.setdefault(words, len(numbers))
-        names = {words: r.name for r in rules for words in chain.from_iterable(r.needs + r.bars)}
-        self._needs = [[{numbers[words] for words in group} for group in r.needs] for r in rules]
-        self._bars = [[{numbers[words] for words in group} for group in r.bars] for r in rules]
-        self._set = PatternSet([_pattern(names[w], w) for w in numbers], loose=False) if numbers else None
-        self._last: tuple[bytes, set[int]] = (b"", set())
+        self._rules = [(r.shard, self._numbered(r, r.needs), self._numbered(r, r.bars)) for r in rules]
+        self._sets: dict[str, PatternSet] = {}
+        if self._shards.get(""):
+            self._set("")
+        self._last: tuple[str, bytes, set[int]] = ("", b"", set())
+
+    def _numbered(self, rule: Loaded, groups: tuple[tuple[Words, ...], ...]) -> list[set[int]]:
+        return [{self._shards[rule.shard][words] for words in group} for group in groups]
+
+    def _set(self, shard: str) -> PatternSet:
+        """Compiled when a rule of the shard first hits."""
+        if shard not in self._sets:
+            named = [_pattern(f"words of {shard}", words, "") for words in self._shards[shard]]
+            self._sets[shard] = PatternSet(named, loose=False)
+        return self._sets[shard]
 
     def stands(self, rule: int, text: str, start: int, end: int) -> bool:
         """Whether the sentence around ``text[start:end]`` holds one of each group that the rule needs, and none that bars it."""
-        if not self._needs[rule] and not self._bars[rule]:
+        shard, needs, bars = self._rules[rule]
+        if not needs and not bars:
             return True
         before, after = sentence(text, start, end)
-        found = self._found((before + text[start:end] + after).encode("utf-8"))
-        return all(group & found for group in self._needs[rule]) and not any(group & found for group in self._bars[rule])
+        found = self._found(shard, (before + text[start:end] + after).encode("utf-8"))
+        return all(group & found for group in needs) and not any(group & found for group in bars)
 
-    def _found(self, data: bytes) -> set[int]:
+    def _found(self, shard: str, data: bytes) -> set[int]:
         # Several rules hit one sentence, one after the other.
-        if self._set is not None and self._last[0] != data:
-            self._last = (data, self._set.found_in(data))
-        return self._last[1]
+        if self._last[:2] != (shard, data):
+            self._last = (shard, data, self._set(shard).found_in(data))
+        return self._last[2]
 
 
-def _pattern(name: str, expressions: tuple[str, ...], caseless: bool = True) -> Pattern:
-    return Pattern(name, expressions[0], caseless, expressions[1:])
+def _pattern(name: str, expressions: Words, shard: str, caseless: bool = True) -> Pattern:
+    return Pattern(name, expressions[0], caseless, expressions[1:], shard)
 
 
 def surroundings(data: bytes, start: int, end: int) -> tuple[str, int, int]:
