@@ -60,8 +60,15 @@ def spelled(word: str, language: str) -> str:
     out = re.sub(r"\s*…\s*", "\0", out).replace(" ", r"\s+").replace("'", "(?:'|’)").replace("\0", gap)
     if language in WITHOUT_SPACES:
         return out
-    first, last = re.sub(r"^(?:\(\?:|\()+", "", word)[:1], word.rstrip("?)")[-1:]
-    return (r"\b" if _is_ascii_word(first) else "") + out + (r"\b" if _is_ascii_word(last) else "")
+    before = r"\b" if _stands_alone(word, first=True) else ""
+    return before + out + (r"\b" if _stands_alone(word, first=False) else "")
+
+
+def _stands_alone(word: str, *, first: bool) -> bool:
+    r"""Whether a boundary may be asked for: ``\b`` is that of ASCII, so not beside a letter such as ``è`` in any alternative."""
+    group = re.match(r"\(\?:([^()]*)\)", word) if first else re.search(r"\((?:\?:)?([^()]*)\)\??$", word)
+    ends = group[1].split("|") if group else [word.lstrip("(?:") if first else word.rstrip("?)")]
+    return all(_is_ascii_word(end.rstrip("?")[0 if first else -1 :][:1]) for end in ends if end)
 
 
 def _is_ascii_word(c: str) -> bool:

@@ -29,7 +29,7 @@ REASONS = {
 }
 """Codes that a pack's rules may give, most severe first."""
 
-Context = Literal["quoted", "requested", "attributed", "negated"]
+Context = Literal["quoted", "requested", "view_asked", "attributed", "denied", "negated"]
 Place = Literal["answer", "reasoning"]
 
 
@@ -58,7 +58,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     weight: Annotated[int, msgspec.Meta(ge=1, le=2)] = 2
     reason: str = ""
     where: tuple[Place, ...] = ("answer", "reasoning")
-    unless: tuple[Context, ...] = ("quoted", "requested", "attributed")
+    unless: tuple[Context, ...] = ("quoted", "requested", "view_asked", "attributed", "denied")
     caseless: bool = True
     match: tuple[str | Example, ...] = ()
     no_match: tuple[str | Example, ...] = ()

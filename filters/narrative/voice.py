@@ -10,7 +10,7 @@ from itertools import chain
 import numpy as np
 
 from filters.batch import REASONING, Segments
-from filters.narrative.context import crosses_sentence, excuse, sentence
+from filters.narrative.context import Asked, crosses_sentence, excuse, sentence
 from filters.narrative.packs import Loaded, Words
 from filters.scan import Match, Pattern, PatternSet
 
@@ -40,20 +40,20 @@ class Voice:
         self._set = PatternSet([_pattern(r.name, r.expressions, r.shard, r.rule.caseless) for r in rules])
         self._company = Company(rules)
 
-    def hits(self, segments: Segments, which: np.ndarray, prompt: Callable[[int], str]) -> Iterator[Hit]:
-        """Hits in the named segments. prompt: segment -> what the user had said."""
+    def hits(self, segments: Segments, which: np.ndarray, asked: Callable[[int], Asked]) -> Iterator[Hit]:
+        """Hits in the named segments. asked: segment -> what was said before it."""
         for segment in self._set.candidates(segments, which):
             place = "reasoning" if segments.channel[segment] == REASONING else "answer"
             data = segments.bytes(segment)
             matches = self._set.matches_in(data, int(segment))
-            yield from self._judged(matches, data, place, partial(prompt, int(segment)))
+            yield from self._judged(matches, data, place, partial(asked, int(segment)))
 
     def hits_in(self, text: str, prompt: str = "", place: str = "answer") -> list[Hit]:
         """Hits in one text on its own: what a pack's examples are tested with."""
         data = text.encode("utf-8")
-        return list(self._judged(self._set.matches_in(data), data, place, lambda: prompt))
+        return list(self._judged(self._set.matches_in(data), data, place, lambda: Asked(prompt)))
 
-    def _judged(self, matches: list[Match], data: bytes, place: str, prompt: Callable[[], str]) -> Iterator[Hit]:
+    def _judged(self, matches: list[Match], data: bytes, place: str, asked: Callable[[], Asked]) -> Iterator[Hit]:
         seen: dict[int, int] = {}
         for match in matches:
             rule = self._rules[match.pattern].rule
@@ -63,7 +63,7 @@ class Voice:
             around = surroundings(data, match.start, match.end)
             if crosses_sentence(around[0][around[1] : around[2]]) or not self._company.stands(match.pattern, *around):
                 continue
-            yield Hit(match.pattern, match.segment, match.start, match.end, excuse(rule.unless, *around, prompt))
+            yield Hit(match.pattern, match.segment, match.start, match.end, excuse(rule.unless, *around, asked))
 
 
 class Company:
