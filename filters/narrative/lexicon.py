@@ -68,7 +68,8 @@ def _stands_alone(word: str, *, first: bool) -> bool:
     r"""Whether a boundary may be asked for: ``\b`` is that of ASCII, so not beside a letter such as ``è`` in any alternative."""
     group = re.match(r"\(\?:([^()]*)\)", word) if first else re.search(r"\((?:\?:)?([^()]*)\)\??$", word)
     ends = group[1].split("|") if group else [word.lstrip("(?:") if first else word.rstrip("?)")]
-    return all(_is_ascii_word(end.rstrip("?")[0 if first else -1 :][:1]) for end in ends if end)
+    letters = (re.sub(r"\\w[*+]$", "w", end).rstrip("?")[0 if first else -1 :][:1] for end in ends if end)
+    return all(_is_ascii_word(c) for c in letters)
 
 
 def _is_ascii_word(c: str) -> bool:
