@@ -34,7 +34,8 @@ class NarrativeOptions(Options, frozen=True, kw_only=True):
     window: Annotated[
         int,
         msgspec.Meta(
-            description="Bytes of one text within which the weights of different rules add up; apart, one more is needed.", ge=1
+            description="Bytes of one text within which the weights of different rules add up; apart, one more is needed.",
+            ge=1,
         ),
     ] = 2000
 
@@ -107,7 +108,9 @@ def weight_of(hits: Sequence[Hit], rules: Sequence[Loaded], window: int) -> int:
 
 def _within(ordered: Sequence[Hit], first: int, window: int) -> list[Hit]:
     here = ordered[first]
-    ends = (i for i, h in enumerate(ordered[first:], first) if h.segment != here.segment or h.start > here.start + window)
+    ends = (
+        i for i, h in enumerate(ordered[first:], first) if h.segment != here.segment or h.start > here.start + window
+    )
     return list(ordered[first : next(ends, len(ordered))])
 
 
