@@ -66,8 +66,8 @@ class NarrativeFilter(Filter):
         return {f"pack {pack}": digest(locate(pack)) for pack in options.packs}
 
     def judge(self, batch: Batch) -> Judgement:
-        """scores: weight of the different rules that count (see ``weight_of``), hits that count, hits excused by their context, and the most severe
-        reason of the rules that count, whether their weight is enough or not."""
+        """scores: weight of the different rules that count (see ``weight_of``), hits that count, hits excused by their
+        context, and the most severe reason of the rules that count, whether their weight is enough or not."""
         n = len(batch)
         scores: dict[str, np.ndarray] = {name: np.zeros(n, np.int32) for name in ("weight", "hits", "excused")}
         scores["strongest"] = np.full(n, None, object)

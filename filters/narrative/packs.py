@@ -65,7 +65,11 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 class PackFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A pack as written. languages: whose word classes its ``all`` rules are made for. controls: texts that must be kept; bound: the share of them that may be dropped all the same."""
+    """A pack as written.
+
+    languages: whose word classes its ``all`` rules are made for. words: lists of its own. controls: texts that must be kept;
+    bound: the share of them that may be dropped all the same.
+    """
 
     name: str
     version: int
