@@ -1,12 +1,14 @@
 """Many patterns at once over many segments, with hyperscan, straight on Arrow's buffers.
 
 Scanning a buffer in one call is several times faster than calling once a text, but knows nothing of where one text ends
-and the next begins. So there are two passes: a loose one over whole stretches of buffer, in which assertions about
-neighbouring characters are left out so that it can only find too much; and an exact one over the few segments it names.
+and the next begins. So there are two passes: a loose one over whole stretches of buffer, for literals that a match must hold (see
+``filters.literals``; an expression without any is looked for itself, without its assertions about neighbouring characters), so that it
+can only find too much; and an exact one over the few places it names.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +20,7 @@ import numpy as np
 from filters import compiled
 from filters.batch import Segments
 from filters.contract import ConfigError
+from filters.literals import required
 
 GAP = 4096
 """Bytes of unwanted text scanned anyway rather than starting another call; a call costs about as much."""
@@ -34,8 +37,9 @@ class Pattern:
     """A rule's expression in hyperscan's PCRE subset, and others that mean the same. id appears in errors and evidence.
 
     Many short expressions compile faster than one alternation of them, which the compiler refuses beyond 16,000 characters.
-    shard: patterns of one shard are compiled together for the exact pass, and only when the loose pass found one of them (those of the
-    shard "" at once): the time to compile thousands of expressions with assertions grows faster than their number.
+    shard: patterns of one shard are compiled together for the exact pass, and only when the loose pass found one of them: the time to
+    compile thousands of expressions with assertions grows faster than their number. Those of the shard "" are compiled at once, and
+    looked for in the whole text; those of others are phrases, looked for within REACH of a literal.
     """
 
     id: str
@@ -70,6 +74,9 @@ class PatternSet:
         """loose: whether there is a loose pass; without one every text is scanned for the patterns of every shard."""
         self.patterns = tuple(patterns)
         self._loose = _compile(self.patterns, loose=True) if loose else None
+        self._told = (
+            [sorted({self.patterns[i].shard for i in found}) for _, found in _gate(self.patterns)] if loose else []
+        )
         self._shards: dict[str, tuple[tuple[Pattern, ...], np.ndarray]] = {}
         for shard in {p.shard for p in patterns}:
             numbers = np.flatnonzero([p.shard == shard for p in patterns])
@@ -117,17 +124,26 @@ class PatternSet:
 
     def _ends(self, text: bytes) -> dict[int, set[int]]:
         ends: dict[int, set[int]] = {}
-        for shard in self._near(text):
+        for shard, low, high in self._places(text):
             numbers = self._shards[shard][1]
-            for number, found in _all_ends(self._database(shard), text).items():
-                ends[int(numbers[number])] = found
+            for number, found in _all_ends(self._database(shard), text[low:high]).items():
+                ends.setdefault(int(numbers[number]), set()).update(low + end for end in found)
         return ends
 
-    def _near(self, text: bytes) -> set[str]:
-        """The shards that a text can hold a match of."""
-        if self._loose is None or len(self._shards) == 1:
-            return set(self._shards)
-        return {self.patterns[i].shard for i in _all_ends(self._loose, text)}
+    def _places(self, text: bytes) -> Iterator[tuple[str, int, int]]:
+        """Where in a text a shard can have a match: the whole text, or the surroundings of its literals."""
+        if self._loose is None:
+            yield from ((shard, 0, len(text)) for shard in self._shards)
+            return
+        near: dict[str, list[int]] = {}
+        for literal, ends in _all_ends(self._loose, text).items():
+            for shard in self._told[literal]:
+                near.setdefault(shard, []).extend(ends)
+        for shard, ends in sorted(near.items()):
+            if shard:
+                yield from ((shard, *stretch) for stretch in _stretches(sorted(ends), text))
+            else:
+                yield shard, 0, len(text)
 
     def _database(self, shard: str) -> hyperscan.Database:
         if shard not in self._exact:
@@ -148,6 +164,31 @@ class PatternSet:
             else:
                 high = middle
         return places[low] if places else max(0, end - REACH)
+
+
+def _stretches(ends: list[int], text: bytes) -> Iterator[tuple[int, int]]:
+    """The text within REACH of the places, cut at word boundaries, places that are near one another together."""
+    low = high = -1
+    for end in ends:
+        if end - REACH > high:
+            if low >= 0:
+                yield low, high
+            low = _boundary_before(text, end - REACH)
+        high = _boundary_after(text, end + REACH)
+    if low >= 0:
+        yield low, high
+
+
+def _boundary_before(text: bytes, at: int) -> int:
+    while at > 0 and not _is_boundary(text[at - 1], text[at]):
+        at -= 1
+    return max(at, 0)
+
+
+def _boundary_after(text: bytes, at: int) -> int:
+    while at < len(text) and not _is_boundary(text[at - 1], text[at]):
+        at += 1
+    return min(at, len(text))
 
 
 def _all_ends(database: hyperscan.Database, text: bytes) -> dict[int, set[int]]:
@@ -198,7 +239,7 @@ def _compile(patterns: tuple[Pattern, ...], *, loose: bool) -> hyperscan.Databas
 @lru_cache(maxsize=32)
 def _compiled(patterns: tuple[Pattern, ...], loose: bool) -> bytes:
     """Compiling takes seconds for a hundred patterns with gaps; the result is kept, in this process and from run to run."""
-    key = repr((loose, [(p.expressions, p.caseless) for p in patterns])).encode()
+    key = repr(_gate(patterns) if loose else [(p.expressions, p.caseless) for p in patterns]).encode()
     return compiled.load(key, _is_usable, lambda: _made(patterns, loose))
 
 
@@ -210,27 +251,51 @@ def _is_usable(data: bytes) -> bool:
         return False
 
 
+@lru_cache(maxsize=32)
+def _gate(patterns: tuple[Pattern, ...]) -> list[tuple[str, list[int]]]:
+    """What the loose pass looks for, and the patterns that each of it stands for: literals or, where there are none, expressions."""
+    looked_for: dict[str, list[int]] = {}
+    for number, pattern in enumerate(patterns):
+        for expression in pattern.expressions:
+            literals = required(expression)
+            texts = (
+                [re.escape(t).replace(r"\ ", r"\s") for t in literals]
+                if literals
+                else [_without_assertions(expression)]
+            )
+            for text in texts:
+                looked_for.setdefault(text, []).append(number)
+    return sorted(looked_for.items())
+
+
 def _made(patterns: tuple[Pattern, ...], loose: bool) -> bytes:
-    base = hyperscan.HS_FLAG_PREFILTER if loose else 0
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-    every = {
-        (i, (_without_assertions(e) if loose else e).encode(), base | (hyperscan.HS_FLAG_CASELESS if p.caseless else 0))
-        for i, p in enumerate(patterns)
-        for e in p.expressions
-    }
-    ids, expressions, flags = map(list, zip(*sorted(every), strict=True))
+    if loose:
+        every = [
+            (i, text, hyperscan.HS_FLAG_PREFILTER | hyperscan.HS_FLAG_CASELESS)
+            for i, (text, _) in enumerate(_gate(patterns))
+        ]
+    else:
+        every = [(i, e, _flags(p)) for i, p in enumerate(patterns) for e in dict.fromkeys(p.expressions)]
+    ids, expressions, flags = map(list, zip(*every, strict=True))
     try:
-        database.compile(expressions=expressions, ids=ids, elements=len(ids), flags=flags)
+        database.compile(expressions=[e.encode() for e in expressions], ids=ids, elements=len(ids), flags=flags)
     except hyperscan.error as error:
-        raise ConfigError(_blame(patterns, base, error)) from None
+        raise ConfigError(_blame(patterns, error)) from None
     return hyperscan.dumpb(database)
 
 
-def _blame(patterns: Sequence[Pattern], flags: int, error: Exception) -> str:
+def _flags(pattern: Pattern) -> int:
+    return hyperscan.HS_FLAG_CASELESS if pattern.caseless else 0
+
+
+def _blame(patterns: Sequence[Pattern], error: Exception) -> str:
     """Which pattern the compiler refused: it names none itself, so each is tried alone."""
     for pattern, expression in ((p, e) for p in patterns for e in p.expressions):
         try:
-            hyperscan.Database().compile(expressions=[expression.encode()], ids=[0], elements=1, flags=[flags])
+            hyperscan.Database().compile(
+                expressions=[expression.encode()], ids=[0], elements=1, flags=[_flags(pattern)]
+            )
         except hyperscan.error as own:
             return f"pattern {pattern.id}: {own}"
     return f"the patterns do not compile together: {error}"

@@ -140,7 +140,7 @@ def is_attributed(text: str, start: int, end: int) -> bool:
 def is_asked(text: str, end: int) -> bool:
     """The sentence is a question."""
     stop = re.search(r"[.!?。！？\n]", text[end : end + REACH])
-    return bool(stop) and stop[0] in "?？"
+    return stop is not None and stop[0] in "?？"
 
 
 def is_listed(text: str, start: int) -> bool:
