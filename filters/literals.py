@@ -18,12 +18,25 @@ except ImportError:  # pragma: no cover
     import sre_constants as sre
     import sre_parse as parser
 
-MOST = 120
+MOST = 60
 """Alternatives kept; an expression of which no part has fewer is looked for as it stands."""
 LONG = 7
-"""Bytes other than spaces from which a literal is rare enough; of two parts that reach them the one with fewer alternatives is taken."""
+"""Bytes, but for those of COMMON words, from which a literal is rare enough; of parts that reach them, the one of fewest alternatives."""
 KEPT = 20
 """Characters of a literal that are looked for; the rest says little more."""
+FEW = 4
+"""Bytes from which it is a literal at all; an expression with less is looked for itself."""
+_COMMON = """
+    a about again all always and any are as at be been being but by can cannot could did do does ever every for from had has
+    have he her his i if in into is it its just may more must never no not of on one only or other our out shall should so
+    such than that the their them there they this to up us was we were what which who will with would you your people right
+    first good true de la le les des du un une et est sont pas ne que qui en dans pour par sur au aux ce il elle nous notre
+    nos se sa son der die das den dem ein eine und ist sind war nicht zu von mit im auf sich wir uns hat haben wird werden
+    nur lo gli di che non per da del della dei e sono una si ci ha hanno el los las y es su por con para al
+"""
+COMMON = frozenset(_COMMON.split())
+"""Words that say nothing of a text's subject."""
+
 _BYTES = re.compile(r"\\x[89a-fA-F]")
 
 
@@ -46,11 +59,12 @@ def _shortest(texts: set[str]) -> frozenset[str]:
 
 
 def _letters(text: str) -> int:
-    return len(text.replace(" ", "").encode())
+    """Bytes that tell something: those of words that are not in every text."""
+    return sum(len(word.encode()) for word in text.split() if word not in COMMON)
 
 
 def _best(sets: Iterable[frozenset[str] | None]) -> frozenset[str] | None:
-    known = [s for s in sets if s and len(s) <= MOST and min(map(_letters, s)) > 1]
+    known = [s for s in sets if s and len(s) <= MOST and min(map(_letters, s)) >= FEW]
     return max(known, key=lambda s: (min(*map(_letters, s), LONG), -len(s)), default=None)
 
 

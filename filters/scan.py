@@ -9,7 +9,7 @@ can only find too much; and an exact one over the few places it names.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -87,28 +87,22 @@ class PatternSet:
 
     def candidates(self, segments: Segments, which: np.ndarray) -> np.ndarray:
         """Indices, out of ``which``, of every segment that can hold a match (and some that do not)."""
-        assert self._loose is not None
-        found: list[np.ndarray] = []
-        for number in np.unique(segments.buffer[which]):
-            mine = which[segments.buffer[which] == number]
-            mine = mine[np.argsort(segments.start[mine], kind="stable")]
-            ends = np.array(_match_ends(self._loose, segments, mine), np.int64)
-            # A match that ends at byte e lies in the segment with start < e <= end, if it lies in one of ours at all.
-            at = np.searchsorted(segments.start[mine], ends, side="left") - 1
-            inside = (at >= 0) & (ends <= segments.end[mine[at]])
-            found.append(mine[np.unique(at[inside])])
-        return np.sort(np.concatenate(found)) if found else np.zeros(0, np.int64)
+        return np.array(sorted(self._near(segments, which)), np.int64)
 
     def matches(self, segments: Segments, which: np.ndarray) -> Iterator[Match]:
         """Every match in the named segments, by segment, then pattern, then start."""
-        for segment in self.candidates(segments, which):
-            yield from self.matches_in(segments.bytes(segment), int(segment))
+        for segment, near in sorted(self._near(segments, which).items()):
+            text = segments.bytes(segment)
+            yield from self._matches(text, segment, list(self._places(text, near)))
 
     def matches_in(self, text: bytes, segment: int = -1) -> list[Match]:
         """Matches in one text, MOST_ENDS of a pattern at most. Of matches of one pattern that overlap, the last is given, and
         as short as it can be."""
+        return self._matches(text, segment, self._all_places(text))
+
+    def _matches(self, text: bytes, segment: int, places: list[tuple[str, int, int]]) -> list[Match]:
         out: list[Match] = []
-        for pattern, ends in sorted(self._ends(text).items()):
+        for pattern, ends in sorted(self._ends(text, places).items()):
             spans: list[Match] = []
             low = len(text) + 1
             for end in reversed(sorted(ends)[:MOST_ENDS]):
@@ -118,28 +112,46 @@ class PatternSet:
             out += reversed(spans)
         return out
 
+    def _near(self, segments: Segments, which: np.ndarray) -> dict[int, dict[int, list[int]]]:
+        """Segment -> what the loose pass found in it -> ends, in bytes from the segment's start."""
+        assert self._loose is not None
+        out: dict[int, dict[int, list[int]]] = {}
+        for number in np.unique(segments.buffer[which]):
+            mine = which[segments.buffer[which] == number]
+            mine = mine[np.argsort(segments.start[mine], kind="stable")]
+            ids, ends = _loose_ends(self._loose, segments, mine)
+            # A match that ends at byte e lies in the segment with start < e <= end, if it lies in one of ours at all.
+            at = np.searchsorted(segments.start[mine], ends, side="left") - 1
+            inside = (at >= 0) & (ends <= segments.end[mine[at]])
+            for segment, literal, end in zip(mine[at[inside]], ids[inside], ends[inside], strict=True):
+                found = out.setdefault(int(segment), {}).setdefault(int(literal), [])
+                found.append(int(end - segments.start[segment]))
+        return out
+
     def found_in(self, text: bytes) -> set[int]:
         """Indices of the patterns that match somewhere in a text."""
-        return set(self._ends(text))
+        return set(self._ends(text, self._all_places(text)))
 
-    def _ends(self, text: bytes) -> dict[int, set[int]]:
+    def _ends(self, text: bytes, places: list[tuple[str, int, int]]) -> dict[int, set[int]]:
         ends: dict[int, set[int]] = {}
-        for shard, low, high in self._places(text):
+        for shard, low, high in places:
             numbers = self._shards[shard][1]
             for number, found in _all_ends(self._database(shard), text[low:high]).items():
                 ends.setdefault(int(numbers[number]), set()).update(low + end for end in found)
         return ends
 
-    def _places(self, text: bytes) -> Iterator[tuple[str, int, int]]:
-        """Where in a text a shard can have a match: the whole text, or the surroundings of its literals."""
+    def _all_places(self, text: bytes) -> list[tuple[str, int, int]]:
         if self._loose is None:
-            yield from ((shard, 0, len(text)) for shard in self._shards)
-            return
-        near: dict[str, list[int]] = {}
-        for literal, ends in _all_ends(self._loose, text).items():
+            return [(shard, 0, len(text)) for shard in self._shards]
+        return list(self._places(text, _all_ends(self._loose, text)))
+
+    def _places(self, text: bytes, near: Mapping[int, Iterable[int]]) -> Iterator[tuple[str, int, int]]:
+        """Where in a text a shard can have a match: the whole text, or the surroundings of its literals."""
+        by_shard: dict[str, list[int]] = {}
+        for literal, ends in near.items():
             for shard in self._told[literal]:
-                near.setdefault(shard, []).extend(ends)
-        for shard, ends in sorted(near.items()):
+                by_shard.setdefault(shard, []).extend(ends)
+        for shard, ends in sorted(by_shard.items()):
             if shard:
                 yield from ((shard, *stretch) for stretch in _stretches(sorted(ends), text))
             else:
@@ -170,7 +182,7 @@ def _stretches(ends: list[int], text: bytes) -> Iterator[tuple[int, int]]:
     """The text within REACH of the places, cut at word boundaries, places that are near one another together."""
     low = high = -1
     for end in ends:
-        if end - REACH > high:
+        if low < 0 or end - REACH > high:
             if low >= 0:
                 yield low, high
             low = _boundary_before(text, end - REACH)
@@ -211,8 +223,9 @@ def _is_word(c: int) -> bool:
     return 48 <= c <= 57 or 97 <= (c | 32) <= 122 or c == 95
 
 
-def _match_ends(database: hyperscan.Database, segments: Segments, ordered: np.ndarray) -> list[int]:
-    """Buffer offsets at which something matches, over stretches that cover the segments (one buffer, by start)."""
+def _loose_ends(database: hyperscan.Database, segments: Segments, ordered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What matches, and the buffer offsets where it ends, over stretches that cover the segments (one buffer, by start)."""
+    ids: list[int] = []
     ends: list[int] = []
     starts, stops = segments.start[ordered], segments.end[ordered]
     cuts = np.flatnonzero(starts[1:] > np.maximum.accumulate(stops)[:-1] + GAP) + 1
@@ -220,13 +233,14 @@ def _match_ends(database: hyperscan.Database, segments: Segments, ordered: np.nd
     for run in np.split(np.arange(len(ordered)), cuts):
         low, high = int(starts[run[0]]), int(stops[run].max())
 
-        def on_match(_id: int, _from: int, end: int, _flags: int, low: Any) -> None:
+        def on_match(found: int, _from: int, end: int, _flags: int, low: Any) -> None:
+            ids.append(found)
             ends.append(low + end)
 
         # A view, not a copy: the library takes any buffer, its type stub knows only str and bytes.
         view: Any = memoryview(buffer[low:high])
         database.scan(view, match_event_handler=on_match, context=low)
-    return ends
+    return np.array(ids, np.int64), np.array(ends, np.int64)
 
 
 def _compile(patterns: tuple[Pattern, ...], *, loose: bool) -> hyperscan.Database:
@@ -254,18 +268,22 @@ def _is_usable(data: bytes) -> bool:
 @lru_cache(maxsize=32)
 def _gate(patterns: tuple[Pattern, ...]) -> list[tuple[str, list[int]]]:
     """What the loose pass looks for, and the patterns that each of it stands for: literals or, where there are none, expressions."""
-    looked_for: dict[str, list[int]] = {}
+    literals: dict[str, set[int]] = {}
+    others: dict[str, set[int]] = {}
     for number, pattern in enumerate(patterns):
         for expression in pattern.expressions:
-            literals = required(expression)
-            texts = (
-                [re.escape(t).replace(r"\ ", r"\s") for t in literals]
-                if literals
-                else [_without_assertions(expression)]
-            )
-            for text in texts:
-                looked_for.setdefault(text, []).append(number)
-    return sorted(looked_for.items())
+            texts = required(expression)
+            for text in texts or (_without_assertions(expression),):
+                (literals if texts else others).setdefault(text, set()).add(number)
+    merged: dict[str, set[int]] = {}
+    for text in sorted(literals, key=lambda t: (len(t), t)):
+        # Where "our nation" is looked for, "our nation's" need not be.
+        shorter = next(
+            (text[i:j] for i in range(len(text)) for j in range(i + 1, len(text) + 1) if text[i:j] in merged), text
+        )
+        merged.setdefault(shorter, set()).update(literals[text])
+    escaped = {re.escape(text).replace(r"\ ", r"\s"): numbers for text, numbers in merged.items()}
+    return sorted((text, sorted(numbers)) for text, numbers in {**others, **escaped}.items())
 
 
 def _made(patterns: tuple[Pattern, ...], loose: bool) -> bytes:

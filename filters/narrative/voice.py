@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
+from itertools import chain, groupby
 
 import numpy as np
 
@@ -42,11 +42,10 @@ class Voice:
 
     def hits(self, segments: Segments, which: np.ndarray, asked: Callable[[int], Asked]) -> Iterator[Hit]:
         """Hits in the named segments. asked: segment -> what was said before it."""
-        for segment in self._set.candidates(segments, which):
+        matches = self._set.matches(segments, which)
+        for segment, found in groupby(matches, key=lambda match: match.segment):
             place = "reasoning" if segments.channel[segment] == REASONING else "answer"
-            data = segments.bytes(segment)
-            matches = self._set.matches_in(data, int(segment))
-            yield from self._judged(matches, data, place, partial(asked, int(segment)))
+            yield from self._judged(list(found), segments.bytes(segment), place, partial(asked, segment))
 
     def hits_in(self, text: str, prompt: str = "", place: str = "answer") -> list[Hit]:
         """Hits in one text on its own: what a pack's examples are tested with."""
