@@ -13,7 +13,7 @@ from functools import lru_cache
 
 try:
     from re import _constants as sre  # type: ignore[attr-defined]
-    from re import _parser as parser  # type: ignore[attr-defined]
+    from re import _parser as parser
 except ImportError:  # pragma: no cover
     import sre_constants as sre
     import sre_parse as parser
@@ -95,8 +95,7 @@ def _node(node: tuple) -> tuple[frozenset[str] | None, frozenset[str] | None]:
         return _sequence(value[-1])
     if kind is sre.BRANCH:
         parts = [_sequence(branch) for branch in value[1]]
-        exact, needed = [p[0] for p in parts], [p[0] or p[1] for p in parts]
-        return _union(exact), _union([_best([n]) for n in needed])
+        return _union([p[0] for p in parts]), _union([_best([p[0] or p[1]]) for p in parts])
     if kind in (sre.MAX_REPEAT, sre.MIN_REPEAT):
         low, high, inner = value
         exact, needed = _sequence(inner)
@@ -111,10 +110,11 @@ def _sequence(tree: Iterable) -> tuple[frozenset[str] | None, frozenset[str] | N
     return (runs[0] if len(runs) == 1 else None), _best(runs)
 
 
-def _union(sets: list) -> frozenset[str] | None:
-    if any(s is None for s in sets):
+def _union(sets: list[frozenset[str] | None]) -> frozenset[str] | None:
+    known = [s for s in sets if s is not None]
+    if len(known) < len(sets):
         return None
-    out = frozenset().union(*sets)
+    out: frozenset[str] = frozenset().union(*known)
     return out if len(out) <= MOST else None
 
 

@@ -30,6 +30,8 @@ MOST_ENDS = 1000
 """Ends of one pattern in one text that starts are looked for; what repeats itself more often is known by then."""
 REACH = 500
 """Bytes before the end of a match in which its start is looked for; a longer match is shown from there."""
+NEAR = 256
+"""Bytes on either side of a literal's end in which the phrases of a shard are looked for."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Pattern:
     Many short expressions compile faster than one alternation of them, which the compiler refuses beyond 16,000 characters.
     shard: patterns of one shard are compiled together for the exact pass, and only when the loose pass found one of them: the time to
     compile thousands of expressions with assertions grows faster than their number. Those of the shard "" are compiled at once, and
-    looked for in the whole text; those of others are phrases, looked for within REACH of a literal.
+    looked for in the whole text; those of others are phrases, looked for within NEAR bytes of a literal.
     """
 
     id: str
@@ -179,14 +181,14 @@ class PatternSet:
 
 
 def _stretches(ends: list[int], text: bytes) -> Iterator[tuple[int, int]]:
-    """The text within REACH of the places, cut at word boundaries, places that are near one another together."""
+    """The text within NEAR bytes of the places, cut at word boundaries, places that are near one another together."""
     low = high = -1
     for end in ends:
-        if low < 0 or end - REACH > high:
+        if low < 0 or end - NEAR > high:
             if low >= 0:
                 yield low, high
-            low = _boundary_before(text, end - REACH)
-        high = _boundary_after(text, end + REACH)
+            low = _boundary_before(text, end - NEAR)
+        high = _boundary_after(text, end + NEAR)
     if low >= 0:
         yield low, high
 
