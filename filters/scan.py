@@ -30,6 +30,8 @@ MOST_ENDS = 1000
 """Ends of one pattern in one text that starts are looked for; what repeats itself more often is known by then."""
 REACH = 500
 """Bytes before the end of a match in which its start is looked for; a longer match is shown from there."""
+_CUT = re.compile(rb"(?<!\w)(?=[^\x80-\xbf])|(?=[^\w\x80-\xbf])", re.DOTALL)
+"""Places where a text may be cut, as ``_is_boundary`` has it."""
 NEAR = 256
 """Bytes on either side of a literal's end in which the phrases of a shard are looked for."""
 
@@ -167,7 +169,8 @@ class PatternSet:
     def _start(self, text: bytes, pattern: int, end: int) -> int:
         """The latest word boundary from which the pattern still matches up to ``end``: by bisection, as more text before
         a match does not undo it."""
-        places = [i for i in range(max(0, end - REACH), end) if i == 0 or _is_boundary(text[i - 1], text[i])]
+        first = max(0, end - REACH)
+        places = [0] * (first == 0) + [m.start() for m in _CUT.finditer(text, max(first, 1), end) if m.start() < end]
         shard = self.patterns[pattern].shard
         database, number = self._database(shard), int(np.searchsorted(self._shards[shard][1], pattern))
         low, high = 0, len(places)
@@ -252,7 +255,7 @@ def _compile(patterns: tuple[Pattern, ...], *, loose: bool) -> hyperscan.Databas
     return database
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=512)
 def _compiled(patterns: tuple[Pattern, ...], loose: bool) -> bytes:
     """Compiling takes seconds for a hundred patterns with gaps; the result is kept, in this process and from run to run."""
     key = repr(_gate(patterns) if loose else [(p.expressions, p.caseless) for p in patterns]).encode()

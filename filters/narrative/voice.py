@@ -37,7 +37,9 @@ class Voice:
 
     def __init__(self, rules: Sequence[Loaded]) -> None:
         self._rules = tuple(rules)
-        self._set = PatternSet([_pattern(r.name, r.expressions, r.shard, r.rule.caseless) for r in rules])
+        self._set = PatternSet(
+            [_pattern(r.name, r.expressions, r.name if r.shard else "", r.rule.caseless) for r in rules]
+        )
         self._company = Company(rules)
 
     def hits(self, segments: Segments, which: np.ndarray, asked: Callable[[int], Asked]) -> Iterator[Hit]:
