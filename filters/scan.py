@@ -30,8 +30,6 @@ MOST_ENDS = 1000
 """Ends of one pattern in one text that starts are looked for; what repeats itself more often is known by then."""
 REACH = 500
 """Bytes before the end of a match in which its start is looked for; a longer match is shown from there."""
-_CUT = re.compile(rb"(?<!\w)(?=[^\x80-\xbf])|(?=[^\w\x80-\xbf])", re.DOTALL)
-"""Places where a text may be cut, as ``_is_boundary`` has it."""
 NEAR = 256
 """Bytes on either side of a literal's end in which the phrases of a shard are looked for."""
 
@@ -169,18 +167,19 @@ class PatternSet:
     def _start(self, text: bytes, pattern: int, end: int) -> int:
         """The latest word boundary from which the pattern still matches up to ``end``: by bisection, as more text before
         a match does not undo it."""
-        first = max(0, end - REACH)
-        places = [0] * (first == 0) + [m.start() for m in _CUT.finditer(text, max(first, 1), end) if m.start() < end]
         shard = self.patterns[pattern].shard
         database, number = self._database(shard), int(np.searchsorted(self._shards[shard][1], pattern))
-        low, high = 0, len(places)
-        while high - low > 1:
-            middle = (low + high) // 2
-            if end - places[middle] in _all_ends(database, text[places[middle] : end]).get(number, ()):
+        low, high = _boundary_before(text, end - REACH), end
+        while True:
+            middle = _boundary_before(text, (low + high) // 2)
+            if middle <= low:
+                middle = _boundary_after(text, low + 1)
+            if middle >= high:
+                return low
+            if end - middle in _all_ends(database, text[middle:end]).get(number, ()):
                 low = middle
             else:
                 high = middle
-        return places[low] if places else max(0, end - REACH)
 
 
 def _stretches(ends: list[int], text: bytes) -> Iterator[tuple[int, int]]:
