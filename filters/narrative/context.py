@@ -42,6 +42,15 @@ _VIEW = re.compile(
     |立场|立場|观点|觀點|看法|论点|见解|見解|主張|言い分|怎么看待|如何解释""",
     re.I | re.X,
 )
+_OWN_VIEW = re.compile(
+    r"""\b(?:your|you|votre|ton|tu|vous|ihre?|deine?|sie|tua?|tuo|lei|usted|tu)\s+(?:\w+\s+)?(?:view|opinion|position|stance|thoughts?|think|feel|believe|avis|opinion|penses|pensez|meinung|denkst|denken|opinione|pensi|pensa|opinión|opinas|piensas)
+    |your\s+own|你(?:的|怎么|如何|认为|觉得|对)|您(?:的|怎么|如何|认为|觉得|对)|あなた""",
+    re.I | re.X,
+)
+_MODEST = re.compile(
+    r"""\b(?:opinions?|personal\s+views?|sides?|meinung\w*|ansicht\w*|opinion[ie]|opiniones|avis|parti|partito|partido|posizion\w+|posici\w+|arguments?|argument[eio]s?|argumentos)\b|立场|观点|意見|見解""",
+    re.I | re.X,
+)
 _ANNOUNCED = re.compile(
     r"""\b(?:here(?:'s|’s|\s+is)|below\s+is)\b[^\n]{0,40}\b(?:translation|speech|poem|draft|story|slogan|version|example|summary|paraphrase|rewrite)
     |\bin\s+the\s+(?:style|voice)\s+of\b|\bas\s+an?\s+(?:\w+\s+)?(?:soldier|king|queen|general|herald|knight|rebel|warrior)\b[^.\n]{0,40}\bI\s+(?:say|shout|swear|declare)
@@ -178,7 +187,13 @@ def is_requested(asked: Asked, text: str, start: int) -> bool:
 
 def is_view_asked(asked: Asked) -> bool:
     """The user asked how somebody sees or justifies it; who speaks as we all the same speaks for himself."""
-    return bool(_VIEW.search(asked.prompt[-1000:]))
+    said = asked.prompt[-1000:]
+    return bool(_VIEW.search(said)) and not _OWN_VIEW.search(said)
+
+
+def is_modest(text: str, start: int, end: int) -> bool:
+    """The assistant holds no opinion, which is not the same as not answering."""
+    return bool(_MODEST.search(text[start:end] + sentence(text, start, end)[1][:60]))
 
 
 def excuse(unless: tuple[str, ...], text: str, start: int, end: int, asked: Callable[[], Asked]) -> str | None:
@@ -188,6 +203,7 @@ def excuse(unless: tuple[str, ...], text: str, start: int, end: int, asked: Call
         "attributed": lambda: is_attributed(text, start, end),
         "negated": lambda: is_negated(text, start, end),
         "denied": lambda: is_denied(text, start, end),
+        "modest": lambda: is_modest(text, start, end),
         "requested": lambda: is_requested(asked(), text, start),
         "view_asked": lambda: is_view_asked(asked()),
     }

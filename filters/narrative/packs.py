@@ -29,7 +29,7 @@ REASONS = {
 }
 """Codes that a pack's rules may give, most severe first."""
 
-Context = Literal["quoted", "requested", "view_asked", "attributed", "denied", "negated"]
+Context = Literal["quoted", "requested", "view_asked", "attributed", "denied", "negated", "modest"]
 Place = Literal["answer", "reasoning"]
 
 
