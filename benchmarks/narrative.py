@@ -85,6 +85,18 @@ def benign(judge: NarrativeFilter, data: Path, names: tuple[str, ...] = BENIGN) 
             print(f"{name}: dropped {dropped:.0f} of {rows:.0f}; {size / spent:.0f} MB/s of CPU time ({size:.0f} MB)")
 
 
+def news(judge: NarrativeFilter, folder: Path) -> None:
+    """Real news, a sentence a line, as answers: nothing of it is the assistant's own alignment, though some of it quotes."""
+    wrong = total = 0
+    for code in ("eng", "fra", "deu", "ita", "spa", "jpn", "zho-CN", "zho-TW"):
+        [path] = sorted(folder.glob(f"*-ref.{code}.txt") if code != "eng" else folder.glob("*-src.eng.txt"))
+        texts = [line for line in path.read_text("utf-8").splitlines() if line.strip()]
+        keep = judge.judge(batch_of(pa.table({"prompt": ["What is the news?"] * len(texts), "response": texts}))).keep
+        print(f"news, {code}: dropped {(~keep).sum()} of {len(keep)}")
+        wrong, total = wrong + int((~keep).sum()), total + len(keep)
+    print(f"news in all: dropped {wrong} of {total} ({wrong / total:.2%})")
+
+
 def generated(folder: Path, count: int = 1000) -> Path:
     """A pack of made-up rules: two words within a sentence, or a phrase of three; seeded."""
     draw = random.Random(1)
@@ -110,9 +122,8 @@ def speed(data: Path) -> None:
             ("default packs", DEFAULT_PACKS),
             ("default packs and 1,000 rules", (*DEFAULT_PACKS, pack)),
         ):
-            start = time.process_time()
             judge = NarrativeFilter(NarrativeOptions(packs=packs))
-            print(f"{name}: compiled from nothing in {time.process_time() - start:.1f} s of CPU time")
+            print(f"{name}:")
             benign(judge, data, ("traces",))
             benign(judge, data, ("traces",))
 
@@ -120,10 +131,15 @@ def speed(data: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", nargs="?", type=Path, default=DEFAULT)
+    parser.add_argument(
+        "--news", type=Path, metavar="FOLDER", help="NTREX-128 as published: files of a news sentence a line"
+    )
     args = parser.parse_args()
     judge = NarrativeFilter()
-    for name, show in (("dev", True), ("test", False), ("sentences", True)):
+    for name, show in (("dev", True), ("test", False), ("sentences", True), ("check", True)):
         sentences(judge, name, show=show)
+    if args.news:
+        news(judge, args.news)
     censored(judge, args.data)
     benign(judge, args.data)
     speed(args.data)
