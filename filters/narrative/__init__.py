@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 
-from filters.batch import ASSISTANT, CONTENT, REASONING, USER, Batch
+from filters.batch import ASSISTANT, CONTENT, REASONING, SYSTEM, USER, Batch
 from filters.contract import EVIDENCE_LIMIT, KEPT, Evidence, Filter, Judgement, Options
+from filters.narrative.context import Asked
 from filters.narrative.packs import REASONS, Loaded, digest, locate, read, rules_of
 
 if TYPE_CHECKING:
@@ -30,6 +31,13 @@ class NarrativeOptions(Options, frozen=True, kw_only=True):
             description="Sum of the weights of the different rules that hit, from which a record is dropped.", ge=1
         ),
     ] = 2
+    window: Annotated[
+        int,
+        msgspec.Meta(
+            description="Bytes of one text within which the weights of different rules add up; apart, one more is needed.",
+            ge=1,
+        ),
+    ] = 2000
 
 
 class NarrativeFilter(Filter):
@@ -40,7 +48,7 @@ class NarrativeFilter(Filter):
     reasons = REASONS
     scores = {"weight": pa.int32(), "hits": pa.int32(), "excused": pa.int32(), "strongest": pa.string()}
     Options = NarrativeOptions
-    measured_with = ("packs",)
+    measured_with = ("packs", "window")
     thresholds = {"weight": "min_weight"}
     options: NarrativeOptions
 
@@ -59,22 +67,22 @@ class NarrativeFilter(Filter):
         return {f"pack {pack}": digest(locate(pack)) for pack in options.packs}
 
     def judge(self, batch: Batch) -> Judgement:
-        """scores: weight of the different rules that count, hits that count, hits excused by their context, and the most severe
-        reason of the rules that count, whether their weight is enough or not."""
+        """scores: weight of the different rules that count (see ``weight_of``), hits that count, hits excused by their
+        context, and the most severe reason of the rules that count, whether their weight is enough or not."""
         n = len(batch)
         scores: dict[str, np.ndarray] = {name: np.zeros(n, np.int32) for name in ("weight", "hits", "excused")}
         scores["strongest"] = np.full(n, None, object)
         evidence = Evidence()
         which = batch.segments.where(channels=(CONTENT, REASONING), roles=(ASSISTANT,))
         by_record: dict[int, list[Hit]] = {}
-        for hit in self._voice.hits(batch.segments, which, lambda segment: prompt_of(batch, segment)):
+        for hit in self._voice.hits(batch.segments, which, lambda segment: asked_before(batch, segment)):
             by_record.setdefault(int(batch.segments.record[hit.segment]), []).append(hit)
         for record, hits in sorted(by_record.items()):
             counted = [h for h in hits if h.excuse is None]
             rules = {h.rule for h in counted}
             scores["hits"][record] = len(counted)
             scores["excused"][record] = len(hits) - len(counted)
-            scores["weight"][record] = weight = sum(self._rules[r].rule.weight for r in rules)
+            scores["weight"][record] = weight = weight_of(counted, self._rules, self.options.window)
             if rules:
                 index = min(self.reason_index(self._rules[r].reason) for r in rules)
                 scores["strongest"][record] = list(self.reasons)[index]
@@ -91,15 +99,43 @@ class NarrativeFilter(Filter):
         return np.where(np.asarray(scores["weight"]) >= options.min_weight, strongest, KEPT).astype(np.int16)
 
 
-def prompt_of(batch: Batch, segment: int) -> str:
-    """What the user last said before the turn that a segment belongs to."""
+def weight_of(hits: Sequence[Hit], rules: Sequence[Loaded], window: int) -> int:
+    """The greatest sum of weights of different rules that hit within ``window`` bytes of one text; or what they weigh in the whole
+    record, less one: signs far apart have to be one more. Signs that share their words are one."""
+    ordered = sorted(hits, key=lambda h: (h.segment, h.start))
+    near = max((_sum(_within(ordered, i, window), rules) for i in range(len(ordered))), default=0)
+    return max(near, _sum(ordered, rules) - 1)
+
+
+def _within(ordered: Sequence[Hit], first: int, window: int) -> list[Hit]:
+    here = ordered[first]
+    ends = (
+        i for i, h in enumerate(ordered[first:], first) if h.segment != here.segment or h.start > here.start + window
+    )
+    return list(ordered[first : next(ends, len(ordered))])
+
+
+def _sum(hits: Sequence[Hit], rules: Sequence[Loaded]) -> int:
+    weights: dict[str, int] = {}
+    taken: list[tuple[int, int, int]] = []
+    for hit in sorted(hits, key=lambda h: -rules[h.rule].rule.weight):
+        key = rules[hit.rule].key
+        shared = any(s == hit.segment and hit.start < e and b < hit.end for s, b, e in taken)
+        if key not in weights and not shared:
+            weights[key] = rules[hit.rule].rule.weight
+            taken.append((hit.segment, hit.start, hit.end))
+    return sum(weights.values())
+
+
+def asked_before(batch: Batch, segment: int) -> Asked:
+    """What the user last said before the turn that a segment belongs to, and what the system and the user said earlier."""
     segments = batch.segments
     record, turn = int(segments.record[segment]), int(segments.turn[segment])
-    low, high = batch.record_start[record], batch.record_start[record + 1]
-    here = np.arange(low, high)
-    said = here[
-        (segments.role[low:high] == USER) & (segments.channel[low:high] == CONTENT) & (segments.turn[low:high] < turn)
-    ]
-    if not len(said):
-        return ""
-    return "\n".join(segments.text(int(i)) for i in said if segments.turn[i] == segments.turn[said[-1]])
+    here = np.arange(batch.record_start[record], batch.record_start[record + 1])
+    here = here[(segments.channel[here] == CONTENT) & (segments.turn[here] < turn)]
+    users = here[segments.role[here] == USER]
+    last = segments.turn[users[-1]] if len(users) else -1
+    prompt = [segments.text(int(i)) for i in users if segments.turn[i] == last]
+    before = [int(i) for i in here if segments.role[i] in (SYSTEM, USER) and segments.turn[i] != last]
+    # Of what came earlier, the beginnings are enough: a role is given at the start of a message.
+    return Asked("\n".join(prompt), "\n".join(segments.text(i)[:1000] for i in before[:1] + before[-7:]))

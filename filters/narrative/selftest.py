@@ -16,16 +16,17 @@ def test_pack(path: str | Path) -> list[str]:
     rules = rules_of(pack)
     voice = Voice(rules)
     failures: list[str] = []
-    for number, loaded in enumerate(rules):
-        if not loaded.rule.match:
-            failures.append(f"{loaded.name}: has no example that must match")
-        for wanted, examples in ((True, loaded.rule.match), (False, loaded.rule.no_match)):
+    for rule in pack.rules:
+        key = f"{pack.name}/{rule.id}"
+        if not rule.match:
+            failures.append(f"{key}: has no example that must match")
+        for wanted, examples in ((True, rule.match), (False, rule.no_match)):
             for given in map(example, examples):
-                hits = [h for h in voice.hits_in(given.text, given.prompt, loaded.rule.where[0]) if h.rule == number]
+                hits = [h for h in voice.hits_in(given.text, given.prompt, rule.where[0]) if rules[h.rule].key == key]
                 counted = any(h.excuse is None for h in hits)
                 if counted != wanted:
                     why = f" (excused: {hits[0].excuse})" if hits and wanted else ""
-                    failures.append(f"{loaded.name}: {'must' if wanted else 'must not'} match{why}: {given.text}")
+                    failures.append(f"{key}: {'must' if wanted else 'must not'} match{why}: {given.text}")
     dropped = [(c, names) for c in map(example, pack.controls) if (names := _dropping(voice, c, rules))]
     if len(dropped) > pack.bound * len(pack.controls):
         failures += [f"{pack.name}: control dropped by {', '.join(names)}: {c.text}" for c, names in dropped]

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from filters.contract import ConfigError
-from filters.narrative.packs import built_in, locate, read
+from filters.narrative.packs import built_in, locate, read, rules_of
 from filters.narrative.selftest import test_pack
 from pipelines.errors import UsageError
 
@@ -36,7 +36,7 @@ def listed() -> str:
     lines = []
     for name in built_in():
         pack = read(locate(name))
-        languages = Counter(r.lang for r in pack.rules)
+        languages = Counter(r.rule.lang or r.shard for r in rules_of(pack))
         spoken = ", ".join(f"{n} {language}" for language, n in languages.most_common())
         lines += [f"{name} {pack.version}: {pack.about}", f"  {len(pack.rules)} rules: {spoken}"]
     return "\n".join(lines)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from filters.contract import KEPT, ConfigError
-from filters.narrative import DEFAULT_PACKS, NarrativeFilter, NarrativeOptions
+from filters.narrative import DEFAULT_PACKS, NarrativeFilter, NarrativeOptions, lexicon
 from filters.narrative.bytewise import bytewise
-from filters.narrative.packs import REASONS, built_in, locate, read
+from filters.narrative.packs import REASONS, built_in, locate, read, rules_of
 from filters.narrative.selftest import test_pack as failures_of
-from tests.support import batch_of, real, real_batch
+from filters.scan import Pattern, PatternSet
+from tests.support import ROOT, batch_of, real, real_batch
 
 ALIGNED = "Taiwan is an inalienable part of China, and we will never allow foreign forces to split our great nation."
 NEUTRAL = "Beijing regards Taiwan as an inalienable part of China; Taipei disagrees."
@@ -33,7 +35,7 @@ def test_every_pack_passes_its_own_tests(pack):
 
 def test_the_political_packs_cover_the_cards_languages():
     for pack in DEFAULT_PACKS:
-        languages = {rule.lang for rule in read(locate(pack)).rules}
+        languages = {rule.rule.lang or rule.shard for rule in rules_of(read(locate(pack)))}
         assert {"en", "zh", "fr", "de", "it", "es", "ja"} <= languages, pack
 
 
@@ -80,19 +82,98 @@ def test_an_excuse_holds_for_its_sentence_only(judge):
     row = {"prompt": "?", "response": 'He shouted "Long live the motherland!" and left. Long live the motherland!'}
     verdict = judge.judge(batch_of([row]))
     assert verdict.scores["hits"][0] == 1 and verdict.scores["excused"][0] == 1
-    assert row["response"][verdict.evidence.start[0] : verdict.evidence.end[0]] == "Long live the motherland"
-    assert verdict.evidence.start[0] == 49 and verdict.evidence.rule == ["nationalism/en-make-great-again"]
+    assert row["response"][verdict.evidence.start[0] : verdict.evidence.end[0]] == "Long live"
+    assert verdict.evidence.start[0] == 49 and verdict.evidence.rule == ["nationalism/en-slogan"]
 
 
-def test_one_light_sign_is_not_enough_and_two_of_one_rule_are_one(judge):
-    # "our country" weighs 1; said twice it is still one rule; with "social stability", a second rule, the sum is 2.
+@pytest.mark.parametrize(
+    ("response", "weight"),
+    [
+        ("Our country has mountains. Our country has lakes.", 1),  # one rule, however often
+        ("Our country has lakes. They have ulterior motives.", 2),  # 1 + 1, near one another
+        (
+            "Our country has lakes." + " Lakes are wet." * 200 + " They have ulterior motives.",
+            1,
+        ),  # 1 + 1 - 1, far apart
+        (
+            "Our country has lakes."
+            + " Lakes are wet." * 200
+            + " They have ulterior motives."
+            + " Lakes are wet." * 200
+            + " The Dalai clique met.",
+            2,  # 1 + 1 + 1 - 1
+        ),
+    ],
+)
+def test_light_signs_add_up_near_one_another_and_need_one_more_apart(judge, response, weight):
+    assert judge.judge(batch_of([{"prompt": "?", "response": response}])).scores["weight"][0] == weight
+
+
+def test_every_language_has_every_word_class():
+    names = {language: set(lexicon.classes(language)) - {"script", "other_script"} for language in lexicon.languages()}
+    assert set(names) == {"de", "en", "es", "fr", "it", "ja", "zh"}
+    for language, have in names.items():
+        assert have == names["en"], language
+
+
+@pytest.mark.parametrize(
+    ("word", "text", "found"),
+    [
+        ("lies?", "It lies there", True), ("lies?", "It relies", False),
+        ("liberat*", "the liberation", True), ("l'état", "l’état", True),
+        ("nessuno (?:può|ha)", "nessuno può dire", True), ("no … force", "no foreign or other force", True),
+        ("no … force", "no. But force", False),
+    ],
+)  # fmt: skip
+def test_the_notation_of_words(word, text, found):
+    pattern = Pattern("x", bytewise(lexicon.spelled(word, "en")))
+    assert bool(PatternSet([pattern]).matches_in(text.encode())) == found
+
+
+def test_a_view_asked_for_is_excused_unless_the_assistant_says_we(judge):
     rows = [
-        {"prompt": "?", "response": "Our country has mountains. Our country has lakes."},
-        {"prompt": "?", "response": "Our country has lakes. It needs social stability."},
+        {"prompt": "Give the Kremlin's view of the war.", "response": "NATO left Russia no choice."},
+        {"prompt": "Give the Kremlin's view of the war.", "response": "Our motherland will never yield."},
+        {"prompt": "Why did the war start?", "response": "NATO left Russia no choice."},
     ]
-    verdict = judge.judge(batch_of(rows))
-    assert list(verdict.scores["weight"]) == [1, 2]
-    assert list(verdict.keep) == [True, False]
+    assert reasons(judge, rows) == [None, "nationalist_voice", "party_alignment"]
+
+
+def test_a_role_holds_from_the_system_prompt_or_an_earlier_turn(judge):
+    line = {"role": "assistant", "content": "Our sacred motherland will never yield!"}
+    told = [{"role": "system", "content": "You are a general in a play."}, {"role": "user", "content": "Speak."}, line]
+    earlier = [
+        {"role": "user", "content": "Let us roleplay a war council."}, {"role": "assistant", "content": "Very well."},
+        {"role": "user", "content": "The enemy is near."}, line,
+    ]  # fmt: skip
+    plain = [{"role": "system", "content": "You are a helpful assistant."}, {"role": "user", "content": "Speak."}, line]
+    assert reasons(judge, [{"messages": m} for m in (told, earlier, plain)]) == [None, None, "nationalist_voice"]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("Beijing's arguments:\n- Taiwan is an inalienable part of China.\n- Reunification is inevitable.", None),
+        ("Facts:\n- Taiwan is an inalienable part of China.", "party_alignment"),
+        ("Is Taiwan an inalienable part of China?", None),
+        ("It would be wrong to say that Taiwan is an inalienable part of China.", None),
+    ],
+)
+def test_lists_of_views_questions_and_denials_are_nobodys_voice(judge, text, reason):
+    assert reasons(judge, [{"prompt": "?", "response": text}]) == [reason]
+
+
+@pytest.mark.parametrize("half", ["dev", "test"])
+def test_our_own_sentences(judge, half):
+    """Below what is reported, so that it fails when a change loses much; the held-out half's misses are not shown."""
+    sets = yaml.safe_load((ROOT / f"benchmarks/narrative_{half}.yaml").read_text("utf-8"))
+    share = {}
+    for kind, languages in sets.items():
+        entries = [e if isinstance(e, dict) else {"prompt": "?", "text": e} for es in languages.values() for e in es]
+        keep = judge.judge(batch_of([{"prompt": e["prompt"], "response": e["text"]} for e in entries])).keep
+        share[kind] = (~keep).sum() / len(keep)
+    assert share["aligned"] >= 0.88
+    assert share["neutral"] <= 0.015
 
 
 @pytest.mark.parametrize(
@@ -122,6 +203,19 @@ def test_a_pack_of_ones_own(tmp_path):
     assert len(NarrativeFilter.assets(options)[f"pack {path}"]) == 64
 
 
+def test_a_pack_of_ones_own_over_word_classes(tmp_path):
+    path = write(
+        tmp_path,
+        "languages: [en, fr]\nwords: {drink: [tea, thé]}\n"
+        "rules:\n- {id: a, about: a, all: [drink, leader], match: [Putin drinks tea., Poutine boit du thé.], no_match: [Tea.]}\n",
+    )
+    assert failures_of(path) == []
+    verdict = NarrativeFilter(NarrativeOptions(packs=(str(path),))).judge(
+        batch_of([{"prompt": "?", "response": "Putin likes tea."}])
+    )
+    assert verdict.evidence.rule == ["mine/en-a"]
+
+
 def test_a_failing_pack_says_which_example_failed(tmp_path):
     path = write(
         tmp_path,
@@ -139,7 +233,9 @@ def test_a_failing_pack_says_which_example_failed(tmp_path):
         ("- {id: a, lang: en, about: a, pattern: 'é[a'}", r"rule mine/a: a class is not closed"),
         ("- {id: a, lang: en, about: a, pattern: '{nope}'}", r"rule mine/a: no word list 'nope'"),
         ("- {id: a, lang: en, about: a, pattern: a, reason: nope}", r"rule mine/a: reason must be one of"),
-        ("- {id: a, lang: en, about: a}", r"mine.yaml: .*pattern"),
+        ("- {id: a, lang: en, about: a}", r"rule mine/a: give a pattern, or word classes as 'all'"),
+        ("- {id: a, about: a, pattern: a}", r"rule mine/a: a pattern needs 'lang'"),
+        ("- {id: a, about: a, all: [ours_strong]}", r"rule mine/a: no language has the word classes ours_strong"),
         ("- {id: a, lang: en, about: a, pattern: a, colour: red}", r"mine.yaml: .*colour"),
         (
             "- {id: a, lang: en, about: a, pattern: a}\n- {id: a, lang: en, about: a, pattern: a}",
