@@ -11,6 +11,7 @@ from pipelines.provenance.facts import Dataset, Figure
 from pipelines.provenance.notes import Notes
 from pipelines.provenance.page import personal_data
 from pipelines.provenance.words import UNDECLARED, listed, named, period, plain, table
+from pipelines.statistics import share
 
 MOST_ROWS = 40
 """Languages or pairs in a table; the rest is told as one row."""
@@ -215,10 +216,15 @@ def _found(d: Dataset, notes: Notes) -> Iterator[str]:
     told = []
     for i, f in enumerate(audit["figures"]):
         if f["section"] == "pii" and f["value"] == "any" and f["denominator"]:
-            share = f"{plain(f['axis'])} {100 * f['share']:.2f} % ({100 * f['low']:.2f} to {100 * f['high']:.2f})"
-            told.append(notes.number(Figure(None, (d.place("audit", "figures", i),)), share))
+            shown = f"{plain(f['axis'])} {100 * f['share']:.2f} % ({100 * f['low']:.2f} to {100 * f['high']:.2f})"
+            told.append(notes.number(Figure(None, (d.place("audit", "figures", i),)), shown))
     looked = notes.number(d.figure("audit", "looked_at"))
-    yield f"  An audit of {looked} records found, by share of records with a 95 % interval: {', '.join(told) or 'nothing it looks for'}."
+    if told:
+        yield f"  An audit of {looked} records found, by share of records with a 95 % interval: {', '.join(told)}."
+        return
+    # A zero is an upper bound, never "none".
+    most = 100 * share(0, audit["looked_at"], audit["records"]).high
+    yield f"  An audit of {looked} records found none of what it looks for: at most {most:.2f} % of the records hold any (95 %)."
 
 
 def _bias(datasets: Sequence[Dataset], notes: Notes) -> Iterator[str]:
