@@ -62,7 +62,7 @@ class Finder:
     def find(self, segments: Segments, which: np.ndarray) -> pa.Table:
         """Every mention in the named segments (indices), as SCHEMA says; by segment, start, axis. start/end: bytes from the
         segment's start. identifier: the lexicon's term, never text of the record."""
-        parts = [self._find(joined) for joined in _joined(segments, np.sort(which))]
+        parts = [self._find(part) for part in joined(segments, np.sort(which))]
         segment, start, end, entry, group = (
             (np.concatenate(column) for column in zip(*parts, strict=True)) if parts else np.zeros((5, 0), np.int64)
         )
@@ -78,26 +78,26 @@ class Finder:
         ]
         return pa.Table.from_arrays(arrays, schema=SCHEMA)
 
-    def _find(self, joined: Joined) -> tuple[np.ndarray, ...]:
+    def _find(self, part: Joined) -> tuple[np.ndarray, ...]:
         """segment, start, end, entry, group of the mentions in one chunk."""
-        start, end, entry = self._forms.scan(joined.data)
-        at = np.searchsorted(joined.low, start, side="right") - 1
-        low, high = joined.low[at], joined.high[at]
+        start, end, entry = self._forms.scan(part.data)
+        at = np.searchsorted(part.low, start, side="right") - 1
+        low, high = part.low[at], part.high[at]
         keep = end <= high
         start, end, entry, at = start[keep], end[keep], entry[keep], at[keep]
-        low, high = joined.low[at], joined.high[at]
-        keep = kernels.prose(joined.data, low, high, start, end, kernels.SPECIAL)
-        can = kernels.languages(joined.data, start, low, high, self._keys, self._masks, tongues.JAPANESE)
+        low, high = part.low[at], part.high[at]
+        keep = kernels.prose(part.data, low, high, start, end, kernels.SPECIAL)
+        can = kernels.languages(part.data, start, low, high, self._keys, self._masks, tongues.JAPANESE)
         keep &= self._readable(can, entry)
         start, end, entry, at = start[keep], end[keep], entry[keep], at[keep]
-        low, high = joined.low[at], joined.high[at]
+        low, high = part.low[at], part.high[at]
         group = self._columns[1][entry].copy()
-        keep = self._judge.judge(joined.data, low, high, start, end, entry, group)
+        keep = self._judge.judge(part.data, low, high, start, end, entry, group)
         keep[keep] = kernels.longest(
             start[keep], end[keep], self._columns[0][entry[keep]], self._unmentioned, self._kin
         )
         start, end, entry, at, group = start[keep], end[keep], entry[keep], at[keep], group[keep]
-        return joined.segment[at], start - joined.low[at], end - joined.low[at], entry, group
+        return part.segment[at], start - part.low[at], end - part.low[at], entry, group
 
     def _readable(self, can: np.ndarray, entry: np.ndarray) -> np.ndarray:
         """Whether the hit's language is one that its surroundings may be in. Without kana it is Chinese, not Japanese."""
@@ -111,7 +111,7 @@ class Finder:
         return self._axes.index("") if "" in self._axes else -1
 
 
-def _joined(segments: Segments, which: np.ndarray) -> Iterator[Joined]:
+def joined(segments: Segments, which: np.ndarray) -> Iterator[Joined]:
     """The named segments, joined to chunks; one that is a chunk by itself is not copied."""
     length = segments.length[which] + 1
     full = np.diff(np.cumsum(length) // CHUNK) > 0

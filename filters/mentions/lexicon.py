@@ -168,14 +168,14 @@ def entries(lexicon: Lexicon) -> Iterator[Entry]:
                 for word in term.each or (term.term,):
                     yield from _entries(lexicon, axis, group, word, term)
     for phrase in lexicon.no_mention:
-        forms = tuple(_expanded(phrase, phrase))
+        forms = tuple(expanded(phrase, phrase))
         yield Entry(lexicon.language, "", "", forms[0], forms)
 
 
 def _entries(lexicon: Lexicon, axis: str, group: str, word: str, term: Term) -> Iterator[Entry]:
     """One entry of the forms that contexts are asked for, and one of those that are mentions in any."""
     where = f"{axis}.{group}: {word}"
-    identifier = _expanded(word, where)[0]
+    identifier = expanded(word, where)[0]
     only, unless = (
         tuple(_context(lexicon, written, where) for written in _flat(given)) for given in (term.only, term.unless)
     )
@@ -193,10 +193,10 @@ def _flat(given: Sequence[str | tuple[str, ...]]) -> Iterator[str]:
 
 
 def _forms(written: Sequence[str], word: str, where: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(form for each in written for form in _expanded(each.replace("~", word), where)))
+    return tuple(dict.fromkeys(form for each in written for form in expanded(each.replace("~", word), where)))
 
 
-def _expanded(written: str, where: str) -> list[str]:
+def expanded(written: str, where: str) -> list[str]:
     """``wom(an|en)`` as woman, women; a part may be empty."""
     pieces = re.split(r"\(([^()]*)\)", written)
     options = [piece.split("|") if i % 2 else [piece] for i, piece in enumerate(pieces)]
