@@ -37,7 +37,7 @@ def records(recipe: Recipe, shard: Shard, rows: Collection[int]) -> Iterator[tup
 
 
 def _raw(recipe: Recipe, shard: Shard) -> Iterator[tuple[int, pa.RecordBatch, dict[int, Any], Columns]]:
-    reader = formats.of(shard)
+    reader = formats.of(shard, recipe.input)
     schema = reader.schema(shard.path)
     columns = recognise(schema, recipe.input.columns or None)
     for part in reader.parts(shard.path, recipe.work.unit_bytes):

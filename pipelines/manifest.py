@@ -156,6 +156,7 @@ def _inputs(plan: Plan, receipts: Mapping[str, dict[str, Any]]) -> list[dict[str
             "bytes": planned.shard.size,
             "sha256": planned.sha256,
             "format": planned.shard.kind,
+            **({"augmented": planned.shard.augment} if planned.shard.augment else {}),
             "schema": planned.columns.name,
             "columns": dict(planned.columns.mapping),
             "scanned_as_metadata": list(planned.columns.metadata),

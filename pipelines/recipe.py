@@ -12,7 +12,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import yaml
@@ -41,6 +41,10 @@ class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_record_bytes: Annotated[
         int, Meta(ge=1, description="a record with more text than this (bytes) is rejected as record_too_large")
     ] = 32 * MIB
+    augment: Annotated[
+        Literal["", "counterfactual"],
+        Meta(description="counterfactual: each shard is read a second time, as copies with genders and names swapped"),
+    ] = ""
     strict_schema: Annotated[
         bool, Meta(description="a shard whose Arrow schema differs from the first shard's fails instead of warning")
     ] = False

@@ -44,7 +44,7 @@ def run(recipe: Recipe, workers: int = 1, limits: Limits = Limits()) -> Result: 
     refuse_undeclared(recipe.about)
     out = _output(recipe)
     ledger = Ledger(out)
-    found = shards.find(recipe.input.path)
+    found = shards.find(recipe.input.path, recipe.input.augment)
     ledger.prepare()
     try:
         with ledger.lock(), stoppable():
@@ -120,7 +120,8 @@ def plan_of(recipe: Recipe, found: list[shards.Shard], ledger: Ledger | None) ->
     """What there is to do, by content. With a ledger, fingerprints of unchanged files are remembered."""
     known = ledger.load("inputs.json") if ledger else {}
     before = dict(known)
-    fresh = sum(s.size for s in found if tuple(known.get(s.path, [None])[:-1]) != s.stat)
+    files = {s.path: s for s in found}.values()
+    fresh = sum(s.size for s in files if tuple(known.get(s.path, [None])[:-1]) != s.stat)
     with progress.hashing(fresh) as tell:
         fingerprints = shards.fingerprints(found, known, tell)
     if ledger and known != before and ledger.root.is_dir():

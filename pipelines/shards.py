@@ -7,7 +7,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipelines.errors import UsageError
@@ -26,19 +26,28 @@ SUFFIXES = {
 @dataclass(frozen=True)
 class Shard:
     """One input file. name: its path below the input's folder, with ``/``. stat: tells a changed file from an unchanged
-    one without reading it (size, mtime, ctime, inode)."""
+    one without reading it (size, mtime, ctime, inode). augment: what is made of its records when they are read, if anything."""
 
     path: str
     name: str
     kind: str
     size: int
     stat: tuple[int, ...]
+    augment: str = ""
 
     @property
     def output_name(self) -> str:
         """The name of the files made from it: the same, ending in ``.parquet``."""
-        suffix = next(s for s in sorted(SUFFIXES, key=len, reverse=True) if self.name.lower().endswith(s))
-        return self.name[: -len(suffix)] + ".parquet"
+        return self.name[: -len(_suffix(self.name))] + ".parquet"
+
+    def twin(self, augment: str) -> Shard:
+        """The same file, read as a shard of its own with its records augmented."""
+        suffix = self.name[-len(_suffix(self.name)) :]
+        return replace(self, name=f"{self.name.removesuffix(suffix)}.{augment}{suffix}", augment=augment)
+
+
+def _suffix(name: str) -> str:
+    return next(s for s in sorted(SUFFIXES, key=len, reverse=True) if name.lower().endswith(s))
 
 
 def stat_of(path: str) -> tuple[int, ...]:
@@ -46,8 +55,9 @@ def stat_of(path: str) -> tuple[int, ...]:
     return (s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino)
 
 
-def find(where: str) -> list[Shard]:
+def find(where: str, augment: str = "") -> list[Shard]:
     """Shards of a folder (recursively), a glob or one file, by name. The folder of a curated dataset means its ``data/``.
+    augment: each has a twin of that kind.
 
     Raises UsageError when there are none, or when two would be written to the same name.
     """
@@ -63,6 +73,8 @@ def find(where: str) -> list[Shard]:
             shards.append(Shard(str(path), name, kind, stat[0], stat))
     if not shards:
         raise UsageError(f"no shards at {where}: looked for {', '.join(SUFFIXES)}")
+    if augment:
+        shards += [shard.twin(augment) for shard in shards]
     taken: dict[str, str] = {}
     for shard in sorted(shards, key=lambda s: s.name):
         if other := taken.get(shard.output_name):
@@ -127,7 +139,9 @@ def fingerprints(
             return error
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = dict(zip((s.name for s in shards), pool.map(one, shards), strict=True))
+        by_path = {s.path: s for s in shards}
+        sums = dict(zip(by_path, pool.map(one, by_path.values()), strict=True))
+        found = {s.name: sums[s.path] for s in shards}
     known.clear()
     known.update({s.path: [*s.stat, sha] for s in shards if isinstance(sha := found[s.name], str)})
     return found

@@ -69,7 +69,7 @@ class ReadUnits(PipelineStep):
     def _unit(self, unit: Unit) -> Iterator[Item]:
         told = recipe.from_document(self.document)
         try:
-            reader = formats.of(unit.shard)
+            reader = formats.of(unit.shard, told.input)
             schema = reader.schema(unit.shard.path)
             columns = recognise(schema, told.input.columns or None)
             yield Item(unit, schema)

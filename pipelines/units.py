@@ -90,7 +90,7 @@ def plan(recipe: Recipe, shards: list[Shard], fingerprints: Mapping[str, str | O
 
 
 def _planned(recipe: Recipe, recipe_fingerprint: str, shard: Shard, sha256: str) -> PlannedShard:
-    reader = formats.of(shard)
+    reader = formats.of(shard, recipe.input)
     schema = reader.schema(shard.path)
     columns = recognise(schema, recipe.input.columns or None)
     parts = reader.parts(shard.path, recipe.work.unit_bytes)

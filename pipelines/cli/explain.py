@@ -31,6 +31,8 @@ def explain(recipe: Recipe, record: str) -> str:
     shard, row, one = _find(recipe, record)
     batch = one.batch
     lines = [f"record {batch.ids[0].as_py()}, {shard.name} row {row}"]
+    if shard.augment:
+        lines.append(f"  a {shard.augment} copy of a record of {Path(shard.path).name}")
     turns = ", ".join(ROLES[r] for r in batch.turns.role)
     lines.append(f"  {len(batch.turns)} turns ({turns[:100]}), {int(batch.segments.length.sum()):,} bytes of text")
     judged = []
@@ -89,7 +91,7 @@ def _find(recipe: Recipe, record: str) -> tuple[Shard, int, Read]:
     if colon and row.isdigit() and Path(file).is_file():
         [shard] = shards.find(file)
         return shard, int(row), _one(recipe, shard, int(row))
-    found = shards.find(recipe.input.path)
+    found = shards.find(recipe.input.path, recipe.input.augment)
     if colon and row.isdigit() and (named := [s for s in found if s.name == file]):
         return named[0], int(row), _one(recipe, named[0], int(row))
     if place := _annotated(recipe, record):

@@ -56,14 +56,17 @@ def plan(recipe: Recipe) -> str:
     from pipelines.ledger import STATE, Ledger
     from pipelines.run import plan_of
 
-    found = shards.find(recipe.input.path)
+    found = shards.find(recipe.input.path, recipe.input.augment)
     out = Path(recipe.output.path).absolute() if recipe.output.path else None
     ledger = Ledger(out) if out and (out / STATE).is_dir() else None
     made = plan_of(recipe, found, ledger)
     todo = [u for u in made.units if ledger is None or ledger.receipt(u.key) is None]
     lines = [f"recipe {recipe.name} ({recipe.fingerprint()[:12]})"]
     lines += [f"  {s.name:<14} {_options(s.options)}".rstrip() for s in recipe.stages]
-    lines.append(f"input {recipe.input.path}: {len(found)} shards, {sum(s.size for s in found) / 1e6:,.1f} MB")
+    files = [s for s in found if not s.augment]
+    lines.append(f"input {recipe.input.path}: {len(files)} shards, {sum(s.size for s in files) / 1e6:,.1f} MB")
+    if recipe.input.augment:
+        lines.append(f"  each is read a second time: {recipe.input.augment} copies of what can be swapped")
     for schema, names in made.schemas():
         columns = next(p.columns for p in made.shards if p.shard.name == names[0])
         told = ", ".join(f"{standard} = {column}" for standard, column in columns.mapping.items())
@@ -76,8 +79,9 @@ def plan(recipe: Recipe) -> str:
     if len(made.schemas()) > 1:
         lines.append("  note: shards differ in schema; load_dataset will offer one configuration for each")
     lines += [f"  cannot be read: {name}: {why}" for name, why in made.failed.items()]
-    rows = sum(u.part.rows for u in todo)
-    lines.append(f"work: {len(todo)} of {len(made.units)} units to do, {rows:,} records")
+    rows = sum(max(u.part.rows, 0) for u in todo)
+    more = ", and copies of them" if any(u.shard.augment for u in todo) else ""
+    lines.append(f"work: {len(todo)} of {len(made.units)} units to do, {rows:,} records{more}")
     lines.append(f"output {out}" if out else "output: none given (--output)")
     return "\n".join(lines)
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 
 from pipelines.shards import Shard
+
+if TYPE_CHECKING:
+    from pipelines.recipe import Input
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,14 @@ class Format(Protocol):
     def rows(self, path: str, part: Part, schema: pa.Schema, batch_bytes: int) -> Iterator[Rows]: ...
 
 
-def of(shard: Shard) -> Format:
+def of(shard: Shard, told: Input | None = None) -> Format:
+    """How a shard is read. told: the recipe's input, which a twin's records cannot be laid out without."""
     from pipelines.formats import jsonl, parquet
 
-    return {"parquet": parquet, "jsonl": jsonl}[shard.kind]
+    base: Format = {"parquet": parquet, "jsonl": jsonl}[shard.kind]  # type: ignore[assignment]
+    if not shard.augment:
+        return base
+    from pipelines.formats.counterfactual import Twin
+
+    assert told is not None, f"{shard.name} is read by a recipe"
+    return Twin(base, told)

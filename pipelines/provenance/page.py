@@ -35,6 +35,12 @@ def page(told: Mapping[str, Any]) -> str:
     return "\n".join(line for section in sections for line in [*section(told), ""])
 
 
+def augmented(told: Mapping[str, Any]) -> int | None:
+    """Kept records that are counterfactual copies; None where the recipe asks for none."""
+    twins = {i["path"] for i in told["inputs"] if "augmented" in i}
+    return sum(o["rows"] for o in told["outputs"] if o["shard"] in twins and o["path"].startswith("data/")) if twins else None
+
+
 def personal_data(told: Mapping[str, Any]) -> Iterator[str]:
     """What was done about personal data, in sentences."""
     found = [f for f in told["filters"] if f["name"] == "pii"]
@@ -63,6 +69,12 @@ def _head(told: Mapping[str, Any]) -> Iterator[str]:
         f"{records['kept']:,} of {records['read']:,} records kept by the recipe `{told['name']}` "
         f"(corpusmill {plain(told['software']['corpusmill'])})."
     )
+    if (copies := augmented(told)) is not None:
+        yield ""
+        yield (
+            f"{copies:,} of the kept records are counterfactual copies, in which gendered words and given names are swapped; "
+            "they stand in the files whose names end in `.counterfactual.parquet`."
+        )
     if not told["complete"]:
         yield "**Not complete**: some shards of the input could not be read; `manifest.json` names them."
 

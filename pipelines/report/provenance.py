@@ -79,15 +79,18 @@ def _inputs(told: Mapping[str, Any]) -> str:
             i.get("schema", ""),
             i.get("rows", 0),
             size(i.get("bytes", 0)),
-            i["status"],
+            f"{i['status']}, {i['augmented']} copies" if "augmented" in i else i["status"],
             code(i.get("sha256", "")[:12]),
         )
         for i in inputs[:SHARDS]
     ]
-    total = sum(i.get("bytes", 0) for i in inputs)
+    copies = [i for i in inputs if "augmented" in i]
+    files = [i for i in inputs if "augmented" not in i]
+    total = sum(i.get("bytes", 0) for i in files)
     head = ("shard", "schema", "rows", "size", "status", "sha256")
     body = table("Input shards", head, rows, limit=SHARDS, of=len(inputs))
-    return f"<h3>Inputs</h3><p>{number(len(inputs))} shards, {size(total)}.</p>" + details("Shards", body)
+    again = f" Read a second time, as {copies[0]['augmented']} copies: {number(len(copies))}." if copies else ""
+    return f"<h3>Inputs</h3><p>{number(len(files))} shards, {size(total)}.{again}</p>" + details("Shards", body)
 
 
 def _recipe(told: Mapping[str, Any]) -> str:

@@ -103,7 +103,7 @@ def _texts(
     by_shard: dict[str, dict[int, list[Finding]]] = defaultdict(lambda: defaultdict(list))
     for finding in sample.findings:
         by_shard[finding.shard][finding.row].append(finding)
-    there = {s.name: s for s in shards.find(source)}
+    there = {s.name: s for s in shards.find(source, standing.input.augment)}
     sizes = {i["path"]: i.get("bytes") for i in told["inputs"]}
     for name, rows in sorted(by_shard.items()):
         if name not in there or there[name].size != sizes.get(name):
