@@ -6,16 +6,24 @@ records it leaves alone, is in docs/augment.md.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from filters.batch import CONTENT, REASONING, TOOL_CALL, TOOL_DEFINITION, TOOL_RESULT, Batch
+from filters.batch import CONTENT, METADATA, REASONING, TOOL_CALL, TOOL_DEFINITION, TOOL_RESULT, Batch
 from filters.contract import Edits
 from filters.counterfactual import lexicon
 from filters.counterfactual.finder import Finder, Hits
 from filters.counterfactual.record import CODE, LANGUAGE, TITLE, UNSURE, VALUE, LeftAlone, Record, hit_of
+
+NOT_READ = (TOOL_DEFINITION, METADATA)
+
+_OTHER_SCRIPT = re.compile(rb"[\xe3-\xed][\x80-\xbf]{2}|[\xd0-\xdf][\x80-\xbf]|\xe0[\xa4-\xbf][\x80-\xbf]")
+"""A character of Cyrillic, Arabic, Hebrew, an Indian script or CJK."""
+MOST_OTHER = 3
+"""Of these a record may have as many: more speak a language in which somebody may be he or she."""
 
 REASONS: Mapping[str, str] = {
     lexicon.SEX_SPECIFIC: "it speaks of what holds for one sex, or of the sexes themselves",
@@ -73,16 +81,17 @@ class Counterfactual:
         if len(against):
             raise LeftAlone(self._swaps[hits.swap[low + against[0]]].target)
         mine = low + np.flatnonzero(np.isin(kinds, lexicon.SWAPPED))
-        if not hits.english[mine].all():
+        segments = batch.segments
+        first, last = (int(i) for i in batch.record_start[record : record + 2])
+        texts = {i: segments.bytes(i) for i in range(first, last) if segments.channel[i] not in NOT_READ}
+        if sum(len(_OTHER_SCRIPT.findall(text)) for text in texts.values()) > MOST_OTHER:
             raise LeftAlone(LANGUAGE)
-        segments, texts = batch.segments, {}
         found = []
         for i in mine:
             segment = int(hits.segment[i])
-            if segment not in texts:
-                texts[segment] = segments.bytes(segment)
             start, end = int(hits.start[i]), int(hits.end[i])
-            found.append(hit_of(texts[segment], segment, start, end, self._swaps[hits.swap[i]], bool(hits.prose[i])))
+            told = {"prose": bool(hits.prose[i]), "english": bool(hits.english[i])}
+            found.append(hit_of(texts[segment], segment, start, end, self._swaps[hits.swap[i]], **told))
         calls = frozenset(s for s in texts if segments.channel[s] == TOOL_CALL)
         return Record(texts.__getitem__, calls, lambda: _definitions(batch, record)).changes(found)
 

@@ -37,6 +37,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     phrases: tuple[str, ...]
     leave: dict[str, tuple[str, ...]]
     figures: tuple[str, ...]
+    surnames: tuple[str, ...]
     names: dict[str, str]
     word_names: dict[str, str]
 
@@ -51,12 +52,23 @@ class Swap:
 
 
 @cache
-def load() -> tuple[Swap, ...]:
-    """Everything that is looked for."""
+def _file() -> _File:
     # Imported here: planning needs no YAML of ours.
     import yaml
 
-    told = msgspec.convert(yaml.safe_load(FILE.read_text("utf-8")), _File)
+    return msgspec.convert(yaml.safe_load(FILE.read_text("utf-8")), _File)
+
+
+@cache
+def surnames() -> frozenset[str]:
+    """Surnames that many have, so that a full name need not be somebody known."""
+    return frozenset(_file().surnames)
+
+
+@cache
+def load() -> tuple[Swap, ...]:
+    """Everything that is looked for."""
+    told = _file()
     return (*_words(told), *_names(told), *_left_alone(told))
 
 
@@ -101,5 +113,5 @@ def _swap(kind: int, word: str, target: str, *forms: str, exact: bool = False, g
 
 
 def _loud(kind: int, name: str) -> tuple[str, ...]:
-    """A name in capitals throughout; WILL and MARK are words."""
-    return (name.upper(),) if kind == NAME else ()
+    """A name in capitals throughout; WILL and MARK are words, TED an acronym."""
+    return (name.upper(),) if kind == NAME and len(name) > 3 else ()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-PERSON, SURNAME, PLACE, TITLED, UNSURE = range(5)
+from filters.counterfactual.lexicon import surnames
+
+PERSON, SURNAME, PLACE, TITLED, UNSURE, KNOWN = range(6)
 
 _PLACES = re.compile(r"\b(?:San|Santa|Saint|St\.?|Mt\.?|Mount|Lake|Fort|Port|Camp|Los|Las|Cape|Point|Hurricane|Mc|O[’'])\s?$")
 _THINGS = re.compile(
@@ -14,8 +16,8 @@ _THINGS = re.compile(
 )
 _RANKS = re.compile(r"\b(?:Sir|Lady|Lord|Dame|King|Queen|Prince|Princess|Pope|Emperor|President|Senator|Duke|Duchess|Tsar)\s$")
 _POLITE = re.compile(r"\b(?:Mr|Mrs|Ms|Miss|Dr|Prof|Professor|Doctor|Captain|Judge|Officer|Detective)\.?\s$")
-_CAPITAL = re.compile(r"\s[A-Z][a-z]+")
-_AFTER_CAPITAL = re.compile(r"(?:^|[a-z,;]\s)([A-Z][a-z]+)\s$")
+_CAPITAL = re.compile(r" (?:[A-Z]\. )?([A-Z][a-z]+)")
+_AFTER_CAPITAL = re.compile(r"[a-z,;]\s([A-Z][a-z]+)\s$")
 _NO_NAME = frozenset(
     """Uncle Aunt Auntie Grandpa Grandma Granny Cousin Brother Sister Coach Mr Mrs Ms Miss Dr Monday Tuesday Wednesday Thursday Friday
     Saturday Sunday January February March April June July August September October November December Christmas Easter If When While
@@ -49,8 +51,8 @@ def of_name(before: str, after: str, *, after_name: bool, male: bool) -> int:
     if after_name:
         # Women's names are seldom surnames: Mary Anne, but Steve Martin.
         return SURNAME if male else PERSON
-    if _CAPITAL.match(after):
-        return PERSON
+    if (full := _CAPITAL.match(after)) is not None:
+        return PERSON if full[1] in surnames() or full[1] in _NO_NAME else KNOWN
     if _POLITE.search(before):
         return SURNAME
     said = _AFTER_CAPITAL.search(before)

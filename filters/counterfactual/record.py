@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from filters.counterfactual import grammar, people
-from filters.counterfactual.lexicon import NAME, PRONOUN, WORD, WORD_NAME, Swap
+from filters.counterfactual.lexicon import FIGURE, NAME, PRONOUN, WORD, WORD_NAME, Swap
 from filters.counterfactual.values import Strings, fixed, is_json
 
 AROUND = 100
@@ -30,7 +30,8 @@ class LeftAlone(Exception):
 
 @dataclass(frozen=True)
 class Hit:
-    """One hit as it stands. raw: its text; before, after: what stands around it, up to AROUND bytes."""
+    """One hit as it stands. raw: its text; before, after: what stands around it, up to AROUND bytes, with
+    straight quotes; curly: a curly one follows, of three bytes."""
 
     segment: int
     start: int
@@ -40,6 +41,8 @@ class Hit:
     raw: str
     before: str
     after: str
+    english: bool = True
+    curly: bool = False
 
     @property
     def word(self) -> str:
@@ -61,7 +64,9 @@ class Record:
     def changes(self, hits: Sequence[Hit]) -> list[Change]:
         """The swaps of a record. Raises LeftAlone."""
         placed = [(hit, self._value(hit)) for hit in hits]
-        for hit, _ in placed:
+        for hit, value in placed:
+            if value is None and not hit.english:
+                raise LeftAlone(LANGUAGE)
             if hit.swap.kind in (WORD, PRONOUN) and not hit.prose and not _in_address(hit):
                 raise LeftAlone(CODE)
         prose = [hit for hit, value in placed if hit.prose and value is None]
@@ -114,6 +119,8 @@ def _names(hits: Sequence[Hit]) -> frozenset[str]:
             last = (hit.segment, hit.end)
     if any(people.TITLED in what for what in said.values()):
         raise LeftAlone(TITLE)
+    if any(people.KNOWN in what for what in said.values()):
+        raise LeftAlone(FIGURE)
     names = {n for n, what in said.items() if people.PERSON in what and people.SURNAME not in what}
     if any(people.UNSURE in said[n] for n in names):
         raise LeftAlone(UNSURE)
@@ -162,7 +169,7 @@ def _named(hit: Hit) -> Change:
     bare = re.match(r"'(?= \w)", hit.after)
     if bare and hit.word.endswith("s") and new[-1:] not in "sS" and "'" not in hit.before[-1:]:
         new += "'s"
-        end += 1
+        end += 3 if hit.curly else 1
     return hit.segment, hit.start, end, new, "GIVEN_NAME"
 
 
@@ -195,7 +202,9 @@ def _cased(raw: str, target: str) -> str:
     return target[:1].upper() + target[1:] if raw[:1].isupper() else target
 
 
-def hit_of(text: bytes, segment: int, start: int, end: int, swap: Swap, prose: bool) -> Hit:
+def hit_of(text: bytes, segment: int, start: int, end: int, swap: Swap, *, prose: bool, english: bool) -> Hit:
     before = text[max(0, start - AROUND) : start].decode("utf-8", "ignore").translate(_QUOTES)
     after = text[end : end + AROUND].decode("utf-8", "ignore").translate(_QUOTES)
-    return Hit(segment, start, end, swap, prose, text[start:end].decode("utf-8", "replace"), before, after)
+    raw = text[start:end].decode("utf-8", "replace")
+    curly = text[end : end + 3] == "’".encode()
+    return Hit(segment, start, end, swap, prose, raw, before, after, english, curly)
