@@ -10,6 +10,7 @@ import re
 _SKIP = re.compile(r"[ \t]*\n?[ \t]*(?:[*_]{1,3}|[\"“‘(\[])?(?=[\w$€£])")
 """What may stand between a possessive and its noun: a space or one line's end, emphasis or an opening quote."""
 _WORD = re.compile(r"[\w'’]+(?:-[\w'’]+)*")
+_GENITIVE = re.compile(r"\b(?:an?|another|some|any|no|this|that|these|those|many|few|two|three|\d+)(?: \w+){1,2} of\s$", re.IGNORECASE)
 _LAST = re.compile(r"([\w'’]+)[\s*_]*$")
 
 ENDS = frozenset(
@@ -46,7 +47,7 @@ GIVES = frozenset(
     offered offering teach teaches taught teaching buy buys bought buying cost costs owe owes owed owing pay pays paid paying lend lends
     lent lending bring brings brought bringing hand hands handed handing leave leaves left get gets got earn earns earned net nets bake
     bakes baked grant grants granted award awarded charge charges charged save saves saved wish wished promise promised deny denied
-    allow allows allowed""".split()
+    allow allows allowed take takes took taken taking""".split()
 )
 """Verbs with two objects: gave her three apples."""
 
@@ -68,7 +69,7 @@ BARE = frozenset(
 )
 COMPLEMENTS = frozenset(
     """happy sad angry proud sick safe busy awake alive sorry afraid aware special mad nervous uncomfortable comfortable speechless
-    smile laugh cry""".split()
+    famous rich poor strong weak tired ill better stronger smarter blush jealous smile laugh cry""".split()
 )
 """After make, keep and the like: made her happy."""
 
@@ -84,7 +85,7 @@ def of_her(before: str, after: str) -> str:
         return "him"
     if slashed := re.match(r"\s*(?:/\s*(?:or\s+)?|or\s+)(his|him)\b", after, re.IGNORECASE):
         return slashed[1].lower()
-    words = _next(after)
+    words = _next(_unmarked(before, after))
     if not words:
         return "him"
     last = _before(before)
@@ -97,10 +98,12 @@ def of_his(before: str, after: str) -> str:
         return "hers" if slashed[1].lower() == "hers" else "her"
     if re.search(r"\bhers\s*(?:/|or|and)\s*$", before, re.IGNORECASE):
         return "hers"
-    words = _next(after)
-    if not words or words[0] in HIS_ENDS:
+    words = _next(_unmarked(before, after))
+    if not words or words[0] in HIS_ENDS or words == ["better"]:
         return "hers"
-    return "hers" if words[0] in ("of", "will", "can", "may") and _before(before) == "of" else "her"
+    # a friend of his called; a friend of his father called.
+    genitive = _GENITIVE.search(before) is not None and (words[0].endswith("ed") or words[0] in ("will", "can", "may", "came"))
+    return "hers" if genitive else "her"
 
 
 def _stands_alone(words: list[str], last: str, after: str) -> bool:
@@ -125,6 +128,11 @@ def _stands_alone(words: list[str], last: str, after: str) -> bool:
 
 
 _NUMBERS = frozenset("one two three four five six seven eight nine ten eleven twelve twenty thirty fifty several many half more".split())
+
+
+def _unmarked(before: str, after: str) -> str:
+    """What follows a word that stands in quotes or emphasis by itself, behind their end."""
+    return after.lstrip('*_"”') if before[-1:] in ("*", "_", '"', "“") else after
 
 
 def _next(after: str) -> list[str]:

@@ -32,7 +32,7 @@ _VERBS = re.compile(
     r"(?:['’]s\b| (?:is|was|has|had|said|says|went|goes|wants|wanted|needs|needed|buys|bought|sells|sold|gets|got|gives|gave|makes|made|"
     r"takes|took|works|worked|lives|lived|likes|liked|loves|loved|thinks|thought|knows|knew|sees|saw|finds|found|earns|earned|eats|ate|"
     r"runs|ran|reads|read|writes|wrote|plays|played|pays|paid|spends|spent|starts|started|decides|decided|asks|asked|tells|told|"
-    r"looks|looked|smiled|nodded|replied|walked|walks|can|could|must|should|would|and [A-Z]))"
+    r"looks|looked|smiled|nodded|replied|walked|walks|can|could|must|should|would|and (?:his|her|[A-Z])))"
 )
 _INTRODUCED = re.compile(r"\b(?:named|called|and|with|friend|friends|brother|sister|uncle|aunt|cousin|son|daughter|name is|I'm|I am|Dear|Hi|Hello|Hey),?\s$")
 
