@@ -64,7 +64,9 @@ class Counterfactual:
         which = which[readable[segments.record[which]]]
         hits = self._finder.find(segments, which, which[_opens(batch, which)])
         edits, swapped, left = Edits(), np.zeros(len(batch), bool), {}
-        for record, low, high in _records(segments.record[hits.segment], np.isin(self._kind[hits.swap], lexicon.SWAPPED)):
+        for record, low, high in _records(
+            segments.record[hits.segment], np.isin(self._kind[hits.swap], lexicon.SWAPPED)
+        ):
             try:
                 changes = self._of_record(batch, record, hits, low, high)
             except LeftAlone as why:

@@ -10,75 +10,658 @@ import re
 _SKIP = re.compile(r"[ \t]*\n?[ \t]*(?:[*_]{1,3}|[\"“‘(\[])?(?=[\w$€£])")
 """What may stand between a possessive and its noun: a space or one line's end, emphasis or an opening quote."""
 _WORD = re.compile(r"[\w'’]+(?:-[\w'’]+)*")
-_GENITIVE = re.compile(r"\b(?:an?|another|some|any|no|this|that|these|those|many|few|two|three|\d+)(?: \w+){1,2} of\s$", re.IGNORECASE)
+_GENITIVE = re.compile(
+    r"\b(?:an?|another|some|any|no|this|that|these|those|many|few|two|three|\d+)(?: \w+){1,2} of\s$", re.IGNORECASE
+)
 _LAST = re.compile(r"([\w'’]+)[\s*_]*$")
 
 ENDS = frozenset(
-    """the a an this that these those some any every each another no my your our their his its i you he she it we they me us them him
-    what who whom which when where why how if whether to not and or but so because since while although though unless until than as
-    of in on at by for from with without into onto about after before between during through throughout against among around behind
-    beside besides beyond despite off over toward towards under upon via within across along up down out is are was were be been being
-    am has have had does do did would could should shall may must isn't aren't wasn't weren't didn't doesn't don't won't
-    wouldn't couldn't can't again away there here now today tomorrow yesterday tonight then too also just only even instead either
-    anymore anyway already once twice forever alone together all both everything something anything nothing someone everyone much
-    well better enough so yes please always never often sometimes later soon yet directly immediately home everywhere anywhere
-    somewhere aside apart accordingly ever""".split()
+    [
+        "the",
+        "a",
+        "an",
+        "this",
+        "that",
+        "these",
+        "those",
+        "some",
+        "any",
+        "every",
+        "each",
+        "another",
+        "no",
+        "my",
+        "your",
+        "our",
+        "their",
+        "his",
+        "its",
+        "i",
+        "you",
+        "he",
+        "she",
+        "it",
+        "we",
+        "they",
+        "me",
+        "us",
+        "them",
+        "him",
+        "what",
+        "who",
+        "whom",
+        "which",
+        "when",
+        "where",
+        "why",
+        "how",
+        "if",
+        "whether",
+        "to",
+        "not",
+        "and",
+        "or",
+        "but",
+        "so",
+        "because",
+        "since",
+        "while",
+        "although",
+        "though",
+        "unless",
+        "until",
+        "than",
+        "as",
+        "of",
+        "in",
+        "on",
+        "at",
+        "by",
+        "for",
+        "from",
+        "with",
+        "without",
+        "into",
+        "onto",
+        "about",
+        "after",
+        "before",
+        "between",
+        "during",
+        "through",
+        "throughout",
+        "against",
+        "among",
+        "around",
+        "behind",
+        "beside",
+        "besides",
+        "beyond",
+        "despite",
+        "off",
+        "over",
+        "toward",
+        "towards",
+        "under",
+        "upon",
+        "via",
+        "within",
+        "across",
+        "along",
+        "up",
+        "down",
+        "out",
+        "is",
+        "are",
+        "was",
+        "were",
+        "be",
+        "been",
+        "being",
+        "am",
+        "has",
+        "have",
+        "had",
+        "does",
+        "do",
+        "did",
+        "would",
+        "could",
+        "should",
+        "shall",
+        "may",
+        "must",
+        "isn't",
+        "aren't",
+        "wasn't",
+        "weren't",
+        "didn't",
+        "doesn't",
+        "don't",
+        "won't",
+        "wouldn't",
+        "couldn't",
+        "can't",
+        "again",
+        "away",
+        "there",
+        "here",
+        "now",
+        "today",
+        "tomorrow",
+        "yesterday",
+        "tonight",
+        "then",
+        "too",
+        "also",
+        "just",
+        "only",
+        "even",
+        "instead",
+        "either",
+        "anymore",
+        "anyway",
+        "already",
+        "once",
+        "twice",
+        "forever",
+        "alone",
+        "together",
+        "all",
+        "both",
+        "everything",
+        "something",
+        "anything",
+        "nothing",
+        "someone",
+        "everyone",
+        "much",
+        "well",
+        "better",
+        "enough",
+        "so",
+        "yes",
+        "please",
+        "always",
+        "never",
+        "often",
+        "sometimes",
+        "later",
+        "soon",
+        "yet",
+        "directly",
+        "immediately",
+        "home",
+        "everywhere",
+        "anywhere",
+        "somewhere",
+        "aside",
+        "apart",
+        "accordingly",
+        "ever",
+    ]
 )
 """Words that no possessive stands before: before one of these it is "him"."""
 
-NOUNS_TOO = frozenset("home only all both well better up over off down out then about behind after before".split())
+NOUNS_TOO = frozenset(
+    [
+        "home",
+        "only",
+        "all",
+        "both",
+        "well",
+        "better",
+        "up",
+        "over",
+        "off",
+        "down",
+        "out",
+        "then",
+        "about",
+        "behind",
+        "after",
+        "before",
+    ]
+)
 """Of these, what can begin what is owned: her only son, her home, her then husband. Looked at twice."""
 
 HIS_ENDS = frozenset(
-    """is are was were am be been being has had have does do did would could should and or but that to the a an in on at by for from
-    with without because since while although though unless until than as if when where who which not so too also alone isn't aren't
-    wasn't weren't now again there here these those it he she they you we i""".split()
+    [
+        "is",
+        "are",
+        "was",
+        "were",
+        "am",
+        "be",
+        "been",
+        "being",
+        "has",
+        "had",
+        "have",
+        "does",
+        "do",
+        "did",
+        "would",
+        "could",
+        "should",
+        "and",
+        "or",
+        "but",
+        "that",
+        "to",
+        "the",
+        "a",
+        "an",
+        "in",
+        "on",
+        "at",
+        "by",
+        "for",
+        "from",
+        "with",
+        "without",
+        "because",
+        "since",
+        "while",
+        "although",
+        "though",
+        "unless",
+        "until",
+        "than",
+        "as",
+        "if",
+        "when",
+        "where",
+        "who",
+        "which",
+        "not",
+        "so",
+        "too",
+        "also",
+        "alone",
+        "isn't",
+        "aren't",
+        "wasn't",
+        "weren't",
+        "now",
+        "again",
+        "there",
+        "here",
+        "these",
+        "those",
+        "it",
+        "he",
+        "she",
+        "they",
+        "you",
+        "we",
+        "i",
+    ]
 )
 """After "his" fewer words say that nothing follows: his will, his past, his then wife."""
 
 ADVERBS_NOT = frozenset(
-    """family only daily early lovely friendly elderly lonely belly ally reply jelly fly assembly weekly monthly yearly supply bully
-    homely holy ugly silly lively costly likely deadly kindly""".split()
+    [
+        "family",
+        "only",
+        "daily",
+        "early",
+        "lovely",
+        "friendly",
+        "elderly",
+        "lonely",
+        "belly",
+        "ally",
+        "reply",
+        "jelly",
+        "fly",
+        "assembly",
+        "weekly",
+        "monthly",
+        "yearly",
+        "supply",
+        "bully",
+        "homely",
+        "holy",
+        "ugly",
+        "silly",
+        "lively",
+        "costly",
+        "likely",
+        "deadly",
+        "kindly",
+    ]
 )
 """Words in -ly that stand before a noun, or are one."""
 
 GIVES = frozenset(
-    """give gives gave given giving tell tells told telling show shows showed shown showing send sends sent sending offer offers
-    offered offering teach teaches taught teaching buy buys bought buying cost costs owe owes owed owing pay pays paid paying lend lends
-    lent lending bring brings brought bringing hand hands handed handing leave leaves left get gets got earn earns earned net nets bake
-    bakes baked grant grants granted award awarded charge charges charged save saves saved wish wished promise promised deny denied
-    allow allows allowed take takes took taken taking""".split()
+    [
+        "give",
+        "gives",
+        "gave",
+        "given",
+        "giving",
+        "tell",
+        "tells",
+        "told",
+        "telling",
+        "show",
+        "shows",
+        "showed",
+        "shown",
+        "showing",
+        "send",
+        "sends",
+        "sent",
+        "sending",
+        "offer",
+        "offers",
+        "offered",
+        "offering",
+        "teach",
+        "teaches",
+        "taught",
+        "teaching",
+        "buy",
+        "buys",
+        "bought",
+        "buying",
+        "cost",
+        "costs",
+        "owe",
+        "owes",
+        "owed",
+        "owing",
+        "pay",
+        "pays",
+        "paid",
+        "paying",
+        "lend",
+        "lends",
+        "lent",
+        "lending",
+        "bring",
+        "brings",
+        "brought",
+        "bringing",
+        "hand",
+        "hands",
+        "handed",
+        "handing",
+        "leave",
+        "leaves",
+        "left",
+        "get",
+        "gets",
+        "got",
+        "earn",
+        "earns",
+        "earned",
+        "net",
+        "nets",
+        "bake",
+        "bakes",
+        "baked",
+        "grant",
+        "grants",
+        "granted",
+        "award",
+        "awarded",
+        "charge",
+        "charges",
+        "charged",
+        "save",
+        "saves",
+        "saved",
+        "wish",
+        "wished",
+        "promise",
+        "promised",
+        "deny",
+        "denied",
+        "allow",
+        "allows",
+        "allowed",
+        "take",
+        "takes",
+        "took",
+        "taken",
+        "taking",
+    ]
 )
 """Verbs with two objects: gave her three apples."""
 
 LETS = frozenset(
-    """let lets letting make makes made making help helps helped helping see sees saw seen seeing watch watches watched watching hear
-    hears heard hearing feel felt notice noticed have had having""".split()
+    [
+        "let",
+        "lets",
+        "letting",
+        "make",
+        "makes",
+        "made",
+        "making",
+        "help",
+        "helps",
+        "helped",
+        "helping",
+        "see",
+        "sees",
+        "saw",
+        "seen",
+        "seeing",
+        "watch",
+        "watches",
+        "watched",
+        "watching",
+        "hear",
+        "hears",
+        "heard",
+        "hearing",
+        "feel",
+        "felt",
+        "notice",
+        "noticed",
+        "have",
+        "had",
+        "having",
+    ]
 )
 """Verbs that a bare verb may follow: let her go, helped her find."""
 
-SEES = LETS | frozenset("keep keeps kept find finds found leave left catch caught spot spotted imagine remember picture start".split())
+SEES = LETS | frozenset(
+    [
+        "keep",
+        "keeps",
+        "kept",
+        "find",
+        "finds",
+        "found",
+        "leave",
+        "left",
+        "catch",
+        "caught",
+        "spot",
+        "spotted",
+        "imagine",
+        "remember",
+        "picture",
+        "start",
+    ]
+)
 """Verbs that may be followed by someone doing something: saw her walking."""
 
 BARE = frozenset(
-    """go know feel be do get see find make take come understand think look learn become leave have keep stay live sleep cry laugh smile
-    win choose decide realize realise stand sit walk run move stop start finish reach achieve gain improve develop build pay earn buy
-    eat drink speak talk say tell give grow fall forget remember believe want need try use cope carry bring navigate overcome focus
-    relax recover prepare pass sing dance read write solve manage perform connect express explore succeed reconnect stay calculate
-    determine figure identify pick put save set share wear wake turn continue create discover escape enter leave join meet open""".split()
+    [
+        "go",
+        "know",
+        "feel",
+        "be",
+        "do",
+        "get",
+        "see",
+        "find",
+        "make",
+        "take",
+        "come",
+        "understand",
+        "think",
+        "look",
+        "learn",
+        "become",
+        "leave",
+        "have",
+        "keep",
+        "stay",
+        "live",
+        "sleep",
+        "cry",
+        "laugh",
+        "smile",
+        "win",
+        "choose",
+        "decide",
+        "realize",
+        "realise",
+        "stand",
+        "sit",
+        "walk",
+        "run",
+        "move",
+        "stop",
+        "start",
+        "finish",
+        "reach",
+        "achieve",
+        "gain",
+        "improve",
+        "develop",
+        "build",
+        "pay",
+        "earn",
+        "buy",
+        "eat",
+        "drink",
+        "speak",
+        "talk",
+        "say",
+        "tell",
+        "give",
+        "grow",
+        "fall",
+        "forget",
+        "remember",
+        "believe",
+        "want",
+        "need",
+        "try",
+        "use",
+        "cope",
+        "carry",
+        "bring",
+        "navigate",
+        "overcome",
+        "focus",
+        "relax",
+        "recover",
+        "prepare",
+        "pass",
+        "sing",
+        "dance",
+        "read",
+        "write",
+        "solve",
+        "manage",
+        "perform",
+        "connect",
+        "express",
+        "explore",
+        "succeed",
+        "reconnect",
+        "stay",
+        "calculate",
+        "determine",
+        "figure",
+        "identify",
+        "pick",
+        "put",
+        "save",
+        "set",
+        "share",
+        "wear",
+        "wake",
+        "turn",
+        "continue",
+        "create",
+        "discover",
+        "escape",
+        "enter",
+        "leave",
+        "join",
+        "meet",
+        "open",
+    ]
 )
 COMPLEMENTS = frozenset(
-    """happy sad angry proud sick safe busy awake alive sorry afraid aware special mad nervous uncomfortable comfortable speechless
-    famous rich poor strong weak tired ill better stronger smarter blush jealous smile laugh cry""".split()
+    [
+        "happy",
+        "sad",
+        "angry",
+        "proud",
+        "sick",
+        "safe",
+        "busy",
+        "awake",
+        "alive",
+        "sorry",
+        "afraid",
+        "aware",
+        "special",
+        "mad",
+        "nervous",
+        "uncomfortable",
+        "comfortable",
+        "speechless",
+        "famous",
+        "rich",
+        "poor",
+        "strong",
+        "weak",
+        "tired",
+        "ill",
+        "better",
+        "stronger",
+        "smarter",
+        "blush",
+        "jealous",
+        "smile",
+        "laugh",
+        "cry",
+    ]
 )
 """After make, keep and the like: made her happy."""
 
-DITRANSITIVE_NOUNS = frozenset("access advice permission time credit money power strength hope joy comfort peace confidence".split())
-BACK = frozenset("back right more less last next first most".split())
+DITRANSITIVE_NOUNS = frozenset(
+    [
+        "access",
+        "advice",
+        "permission",
+        "time",
+        "credit",
+        "money",
+        "power",
+        "strength",
+        "hope",
+        "joy",
+        "comfort",
+        "peace",
+        "confidence",
+    ]
+)
+BACK = frozenset(["back", "right", "more", "less", "last", "next", "first", "most"])
 
 
 def of_her(before: str, after: str) -> str:
-    """"his" or "him" for a "her" between these texts."""
+    """ "his" or "him" for a "her" between these texts."""
     if re.search(r"\bhis\s*(?:/|or|and)\s*$", before, re.IGNORECASE):
         return "his"
     if re.search(r"\b(?:she|him)\s*/\s*$", before, re.IGNORECASE):
@@ -93,7 +676,7 @@ def of_her(before: str, after: str) -> str:
 
 
 def of_his(before: str, after: str) -> str:
-    """"her" or "hers" for a "his" between these texts."""
+    """ "her" or "hers" for a "his" between these texts."""
     if slashed := re.match(r"\s*(?:/|or |and )\s*(hers?)\b", after, re.IGNORECASE):
         return "hers" if slashed[1].lower() == "hers" else "her"
     if re.search(r"\bhers\s*(?:/|or|and)\s*$", before, re.IGNORECASE):
@@ -102,7 +685,9 @@ def of_his(before: str, after: str) -> str:
     if not words or words[0] in HIS_ENDS or words == ["better"]:
         return "hers"
     # a friend of his called; a friend of his father called.
-    genitive = _GENITIVE.search(before) is not None and (words[0].endswith("ed") or words[0] in ("will", "can", "may", "came"))
+    genitive = _GENITIVE.search(before) is not None and (
+        words[0].endswith("ed") or words[0] in ("will", "can", "may", "came")
+    )
     return "hers" if genitive else "her"
 
 
@@ -113,12 +698,22 @@ def _stands_alone(words: list[str], last: str, after: str) -> bool:
     if first in BACK:
         # call her back, more than; but her back hurts, her more recent book, her first son.
         follows = not second or second in ENDS
-        return follows and (first in ("back", "more", "less", "most") and last not in ("on", "in", "of", "hurt", "behind"))
+        return follows and (
+            first in ("back", "more", "less", "most") and last not in ("on", "in", "of", "hurt", "behind")
+        )
     if first in ENDS:
         return not (first in NOUNS_TOO and second and second not in ENDS and last not in LETS)
     if first.endswith("ly") and first not in ADVERBS_NOT:
         return not second or second in ENDS
-    if first.endswith("ing") and first not in ("feeling", "feelings", "ring", "king", "wedding", "building", "painting"):
+    if first.endswith("ing") and first not in (
+        "feeling",
+        "feelings",
+        "ring",
+        "king",
+        "wedding",
+        "building",
+        "painting",
+    ):
         return last in SEES and first not in ("everything", "clothing")
     if last in LETS and (first in BARE or first in COMPLEMENTS):
         return True
@@ -127,7 +722,29 @@ def _stands_alone(words: list[str], last: str, after: str) -> bool:
     return after.lstrip()[:1] in "$€£" and gives
 
 
-_NUMBERS = frozenset("one two three four five six seven eight nine ten eleven twelve twenty thirty fifty several many half more".split())
+_NUMBERS = frozenset(
+    [
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "eleven",
+        "twelve",
+        "twenty",
+        "thirty",
+        "fifty",
+        "several",
+        "many",
+        "half",
+        "more",
+    ]
+)
 
 
 def _unmarked(before: str, after: str) -> str:
@@ -140,7 +757,7 @@ def _next(after: str) -> list[str]:
     begun = _SKIP.match(after)
     if begun is None or begun.end() == 0:
         return []
-    words = []
+    words: list[str] = []
     at = begun.end()
     while len(words) < 2 and (word := _WORD.match(after, at)) is not None:
         words.append(word[0].lower())

@@ -16,9 +16,28 @@ AROUND = 100
 TITLE, CODE, VALUE, LANGUAGE, UNSURE = "title", "outside_prose", "value", "other_language", "unsure_name"
 
 _QUOTES = str.maketrans({"’": "'", "‘": "'"})
-_CLERGY = frozenset("father mother brother sister lady sir madam".split())
-_KIN = frozenset("uncle aunt auntie grandpa grandma granny grandfather grandmother dad mom mum daddy mommy mummy grandad granddad".split())
-_FORMS = frozenset("he she himself herself mr mrs ms miss sir madam ma'am".split())
+_CLERGY = frozenset(["father", "mother", "brother", "sister", "lady", "sir", "madam"])
+_KIN = frozenset(
+    [
+        "uncle",
+        "aunt",
+        "auntie",
+        "grandpa",
+        "grandma",
+        "granny",
+        "grandfather",
+        "grandmother",
+        "dad",
+        "mom",
+        "mum",
+        "daddy",
+        "mommy",
+        "mummy",
+        "grandad",
+        "granddad",
+    ]
+)
+_FORMS = frozenset(["he", "she", "himself", "herself", "mr", "mrs", "ms", "miss", "sir", "madam", "ma'am"])
 _SLASHED = re.compile(r"(?:\bs/|\(s\))$")
 _ADDRESS = re.compile(r"://|@|\w\.\w|/")
 _CAPITAL_NEXT = re.compile(r"\s[A-Z][a-z]")
@@ -56,7 +75,9 @@ Change = tuple[int, int, int, str, str]
 class Record:
     """text: the bytes of a segment, by number. definitions: the declared tools' texts."""
 
-    def __init__(self, text: Callable[[int], bytes], calls: frozenset[int], definitions: Callable[[], list[bytes]]) -> None:
+    def __init__(
+        self, text: Callable[[int], bytes], calls: frozenset[int], definitions: Callable[[], list[bytes]]
+    ) -> None:
         self._text, self._calls, self._definitions = text, calls, definitions
         self._strings: dict[int, Strings | None] = {}
         self._fixed: frozenset[str] | None = None
@@ -129,7 +150,11 @@ def _names(hits: Sequence[Hit]) -> frozenset[str]:
 
 def _check_elsewhere(names: frozenset[str], placed: Sequence[tuple[Hit, str | None]]) -> None:
     """Raises LeftAlone where a swapped name stands in code, too, or its counterpart stands for somebody who keeps the name."""
-    taken = {hit.swap.target for hit, _ in placed if hit.swap.kind in (NAME, WORD_NAME) and hit.swap.entry.identifier in names}
+    taken = {
+        hit.swap.target
+        for hit, _ in placed
+        if hit.swap.kind in (NAME, WORD_NAME) and hit.swap.entry.identifier in names
+    }
     for hit, _ in placed:
         if hit.swap.kind in (NAME, WORD_NAME):
             name = hit.swap.entry.identifier

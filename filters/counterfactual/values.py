@@ -48,6 +48,8 @@ def fixed(definitions: list[bytes]) -> frozenset[str]:
                 waiting += value
             elif isinstance(value, dict):
                 told = value.get("enum")
-                found.update(v for v in (*(told if isinstance(told, list) else ()), value.get("const")) if isinstance(v, str))
+                found.update(
+                    v for v in (*(told if isinstance(told, list) else ()), value.get("const")) if isinstance(v, str)
+                )
                 waiting += value.values()
     return frozenset(found)

@@ -50,7 +50,7 @@ def of(shard: Shard, told: Input | None = None) -> Format:
     """How a shard is read. told: the recipe's input, which a twin's records cannot be laid out without."""
     from pipelines.formats import jsonl, parquet
 
-    base: Format = {"parquet": parquet, "jsonl": jsonl}[shard.kind]  # type: ignore[assignment]
+    base: Format = {"parquet": parquet, "jsonl": jsonl}[shard.kind]
     if not shard.augment:
         return base
     from pipelines.formats.counterfactual import Twin

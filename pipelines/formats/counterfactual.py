@@ -42,9 +42,7 @@ class Twin:
     def rows(self, path: str, part: Part, schema: pa.Schema, batch_bytes: int) -> Iterator[Rows]:
         columns = recognise(schema, self._told.columns or None)
         for rows in self._base.rows(path, part, schema, batch_bytes):
-            laid = read(
-                rows.batch, columns, max_record_bytes=self._told.max_record_bytes, problems=rows.problems
-            )
+            laid = read(rows.batch, columns, max_record_bytes=self._told.max_record_bytes, problems=rows.problems)
             found = swapper().swaps(laid.batch)
             if found.swapped.any():
                 made = edits.apply(laid, [found.edits], found.swapped).filter(pa.array(found.swapped))

@@ -38,7 +38,11 @@ def page(told: Mapping[str, Any]) -> str:
 def augmented(told: Mapping[str, Any]) -> int | None:
     """Kept records that are counterfactual copies; None where the recipe asks for none."""
     twins = {i["path"] for i in told["inputs"] if "augmented" in i}
-    return sum(o["rows"] for o in told["outputs"] if o["shard"] in twins and o["path"].startswith("data/")) if twins else None
+    return (
+        sum(o["rows"] for o in told["outputs"] if o["shard"] in twins and o["path"].startswith("data/"))
+        if twins
+        else None
+    )
 
 
 def personal_data(told: Mapping[str, Any]) -> Iterator[str]:

@@ -81,7 +81,10 @@ def test_any_text_has_a_copy_that_is_text_or_none(text):
 
 
 def test_one_name_has_one_counterpart_in_turns_reasoning_calls_and_results():
-    call = {"name": "mail", "arguments": json.dumps({"to": "John", "text": "John is late.\nHe is sorry", "id": "call-1"})}
+    call = {
+        "name": "mail",
+        "arguments": json.dumps({"to": "John", "text": "John is late.\nHe is sorry", "id": "call-1"}),
+    }
     turns = [
         {"role": "user", "content": "Tell Mary that John is late."},
         {"role": "assistant", "content": None, "tool_calls": [{"id": "c", "type": "function", "function": call}]},

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines import interval
+from pipelines.statistics import wilson
 from tests.pipelines.conftest import contents, manifest
 
 RECIPE = """
@@ -48,7 +48,11 @@ def made(corpusmill, skewed, tmp_path) -> Path:
 
 def gendered(out: Path, pattern: str) -> list[list[str]]:
     paths = sorted((out / "annotations").glob(pattern))
-    return [g for p in paths for g in pq.read_table(p)["mentions"].combine_chunks().field("scores").field("gender").to_pylist()]
+    return [
+        g
+        for p in paths
+        for g in pq.read_table(p)["mentions"].combine_chunks().field("scores").field("gender").to_pylist()
+    ]
 
 
 def male_share(groups: list[list[str]]) -> tuple[int, int]:
@@ -61,7 +65,7 @@ def test_a_skew_of_four_fifths_comes_to_within_its_interval_of_a_half(made):
     male, n = male_share(gendered(made, "s?.parquet"))
     assert male / n == pytest.approx(0.8)
     male, n = male_share(gendered(made, "*.parquet"))
-    low, high = interval(male, n)
+    low, high = wilson(male / n, n)
     assert low < 0.5 < high
 
 
@@ -107,7 +111,10 @@ def test_units_of_a_copied_shard_are_numbered_apart_and_explained(corpusmill, tm
     corpusmill.recipe.write_text(RECIPE, "utf-8")
     folder = tmp_path / "big"
     folder.mkdir()
-    rows = [{"prompt": MALE.format(i) if i % 2 else NEITHER.format(i), "response": "Slowly. " * 20 + str(i)} for i in range(2000)]
+    rows = [
+        {"prompt": MALE.format(i) if i % 2 else NEITHER.format(i), "response": "Slowly. " * 20 + str(i)}
+        for i in range(2000)
+    ]
     pq.write_table(pa.Table.from_pylist(rows), folder / "s.parquet", row_group_size=500)
     corpusmill.run(folder, tmp_path / "out", "--set", "work.unit_bytes=65536", "--workers", "2")
     parts = sorted((tmp_path / "out" / "annotations").glob("s.counterfactual*"))
