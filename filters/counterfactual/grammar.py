@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from filters.counterfactual.wordlist import words
+
 _SKIP = re.compile(r"[ \t]*\n?[ \t]*(?:[*_]{1,3}|[\"“‘(\[])?(?=[\w$€£])")
 """What may stand between a possessive and its noun: a space or one line's end, emphasis or an opening quote."""
 _WORD = re.compile(r"[\w'’]+(?:-[\w'’]+)*")
@@ -15,649 +17,73 @@ _GENITIVE = re.compile(
 )
 _LAST = re.compile(r"([\w'’]+)[\s*_]*$")
 
-ENDS = frozenset(
-    [
-        "the",
-        "a",
-        "an",
-        "this",
-        "that",
-        "these",
-        "those",
-        "some",
-        "any",
-        "every",
-        "each",
-        "another",
-        "no",
-        "my",
-        "your",
-        "our",
-        "their",
-        "his",
-        "its",
-        "i",
-        "you",
-        "he",
-        "she",
-        "it",
-        "we",
-        "they",
-        "me",
-        "us",
-        "them",
-        "him",
-        "what",
-        "who",
-        "whom",
-        "which",
-        "when",
-        "where",
-        "why",
-        "how",
-        "if",
-        "whether",
-        "to",
-        "not",
-        "and",
-        "or",
-        "but",
-        "so",
-        "because",
-        "since",
-        "while",
-        "although",
-        "though",
-        "unless",
-        "until",
-        "than",
-        "as",
-        "of",
-        "in",
-        "on",
-        "at",
-        "by",
-        "for",
-        "from",
-        "with",
-        "without",
-        "into",
-        "onto",
-        "about",
-        "after",
-        "before",
-        "between",
-        "during",
-        "through",
-        "throughout",
-        "against",
-        "among",
-        "around",
-        "behind",
-        "beside",
-        "besides",
-        "beyond",
-        "despite",
-        "off",
-        "over",
-        "toward",
-        "towards",
-        "under",
-        "upon",
-        "via",
-        "within",
-        "across",
-        "along",
-        "up",
-        "down",
-        "out",
-        "is",
-        "are",
-        "was",
-        "were",
-        "be",
-        "been",
-        "being",
-        "am",
-        "has",
-        "have",
-        "had",
-        "does",
-        "do",
-        "did",
-        "would",
-        "could",
-        "should",
-        "shall",
-        "may",
-        "must",
-        "isn't",
-        "aren't",
-        "wasn't",
-        "weren't",
-        "didn't",
-        "doesn't",
-        "don't",
-        "won't",
-        "wouldn't",
-        "couldn't",
-        "can't",
-        "again",
-        "away",
-        "there",
-        "here",
-        "now",
-        "today",
-        "tomorrow",
-        "yesterday",
-        "tonight",
-        "then",
-        "too",
-        "also",
-        "just",
-        "only",
-        "even",
-        "instead",
-        "either",
-        "anymore",
-        "anyway",
-        "already",
-        "once",
-        "twice",
-        "forever",
-        "alone",
-        "together",
-        "all",
-        "both",
-        "everything",
-        "something",
-        "anything",
-        "nothing",
-        "someone",
-        "everyone",
-        "much",
-        "well",
-        "better",
-        "enough",
-        "so",
-        "yes",
-        "please",
-        "always",
-        "never",
-        "often",
-        "sometimes",
-        "later",
-        "soon",
-        "yet",
-        "directly",
-        "immediately",
-        "home",
-        "everywhere",
-        "anywhere",
-        "somewhere",
-        "aside",
-        "apart",
-        "accordingly",
-        "ever",
-    ]
+ENDS = words(
+    """the a an this that these those some any every each another no my your our their his its i you he she it we they me us them him
+    what who whom which when where why how if whether to not and or but so because since while although though unless until than
+    as of in on at by for from with without into onto about after before between during through throughout against among around
+    behind beside besides beyond despite off over toward towards under upon via within across along up down out is are was were
+    be been being am has have had does do did would could should shall may must isn't aren't wasn't weren't didn't doesn't don't
+    won't wouldn't couldn't can't again away there here now today tomorrow yesterday tonight then too also just only even
+    instead either anymore anyway already once twice forever alone together all both everything something anything nothing
+    someone everyone much well better enough yes please always never often sometimes later soon yet directly immediately home
+    everywhere anywhere somewhere aside apart accordingly ever"""
 )
 """Words that no possessive stands before: before one of these it is "him"."""
 
-NOUNS_TOO = frozenset(
-    [
-        "home",
-        "only",
-        "all",
-        "both",
-        "well",
-        "better",
-        "up",
-        "over",
-        "off",
-        "down",
-        "out",
-        "then",
-        "about",
-        "behind",
-        "after",
-        "before",
-    ]
-)
+NOUNS_TOO = words("home only all both well better up over off down out then about behind after before")
 """Of these, what can begin what is owned: her only son, her home, her then husband. Looked at twice."""
 
-HIS_ENDS = frozenset(
-    [
-        "is",
-        "are",
-        "was",
-        "were",
-        "am",
-        "be",
-        "been",
-        "being",
-        "has",
-        "had",
-        "have",
-        "does",
-        "do",
-        "did",
-        "would",
-        "could",
-        "should",
-        "and",
-        "or",
-        "but",
-        "that",
-        "to",
-        "the",
-        "a",
-        "an",
-        "in",
-        "on",
-        "at",
-        "by",
-        "for",
-        "from",
-        "with",
-        "without",
-        "because",
-        "since",
-        "while",
-        "although",
-        "though",
-        "unless",
-        "until",
-        "than",
-        "as",
-        "if",
-        "when",
-        "where",
-        "who",
-        "which",
-        "not",
-        "so",
-        "too",
-        "also",
-        "alone",
-        "isn't",
-        "aren't",
-        "wasn't",
-        "weren't",
-        "now",
-        "again",
-        "there",
-        "here",
-        "these",
-        "those",
-        "it",
-        "he",
-        "she",
-        "they",
-        "you",
-        "we",
-        "i",
-    ]
+HIS_ENDS = words(
+    """is are was were am be been being has had have does do did would could should and or but that to the a an in on at by for from
+    with without because since while although though unless until than as if when where who which not so too also alone isn't
+    aren't wasn't weren't now again there here these those it he she they you we i"""
 )
 """After "his" fewer words say that nothing follows: his will, his past, his then wife."""
 
-ADVERBS_NOT = frozenset(
-    [
-        "family",
-        "only",
-        "daily",
-        "early",
-        "lovely",
-        "friendly",
-        "elderly",
-        "lonely",
-        "belly",
-        "ally",
-        "reply",
-        "jelly",
-        "fly",
-        "assembly",
-        "weekly",
-        "monthly",
-        "yearly",
-        "supply",
-        "bully",
-        "homely",
-        "holy",
-        "ugly",
-        "silly",
-        "lively",
-        "costly",
-        "likely",
-        "deadly",
-        "kindly",
-    ]
+ADVERBS_NOT = words(
+    """family only daily early lovely friendly elderly lonely belly ally reply jelly fly assembly weekly monthly yearly supply bully
+    homely holy ugly silly lively costly likely deadly kindly"""
 )
 """Words in -ly that stand before a noun, or are one."""
 
-GIVES = frozenset(
-    [
-        "give",
-        "gives",
-        "gave",
-        "given",
-        "giving",
-        "tell",
-        "tells",
-        "told",
-        "telling",
-        "show",
-        "shows",
-        "showed",
-        "shown",
-        "showing",
-        "send",
-        "sends",
-        "sent",
-        "sending",
-        "offer",
-        "offers",
-        "offered",
-        "offering",
-        "teach",
-        "teaches",
-        "taught",
-        "teaching",
-        "buy",
-        "buys",
-        "bought",
-        "buying",
-        "cost",
-        "costs",
-        "owe",
-        "owes",
-        "owed",
-        "owing",
-        "pay",
-        "pays",
-        "paid",
-        "paying",
-        "lend",
-        "lends",
-        "lent",
-        "lending",
-        "bring",
-        "brings",
-        "brought",
-        "bringing",
-        "hand",
-        "hands",
-        "handed",
-        "handing",
-        "leave",
-        "leaves",
-        "left",
-        "get",
-        "gets",
-        "got",
-        "earn",
-        "earns",
-        "earned",
-        "net",
-        "nets",
-        "bake",
-        "bakes",
-        "baked",
-        "grant",
-        "grants",
-        "granted",
-        "award",
-        "awarded",
-        "charge",
-        "charges",
-        "charged",
-        "save",
-        "saves",
-        "saved",
-        "wish",
-        "wished",
-        "promise",
-        "promised",
-        "deny",
-        "denied",
-        "allow",
-        "allows",
-        "allowed",
-        "take",
-        "takes",
-        "took",
-        "taken",
-        "taking",
-    ]
+GIVES = words(
+    """give gives gave given giving tell tells told telling show shows showed shown showing send sends sent sending offer offers
+    offered offering teach teaches taught teaching buy buys bought buying cost costs owe owes owed owing pay pays paid paying
+    lend lends lent lending bring brings brought bringing hand hands handed handing leave leaves left get gets got earn earns
+    earned net nets bake bakes baked grant grants granted award awarded charge charges charged save saves saved wish wished
+    promise promised deny denied allow allows allowed take takes took taken taking"""
 )
 """Verbs with two objects: gave her three apples."""
 
-LETS = frozenset(
-    [
-        "let",
-        "lets",
-        "letting",
-        "make",
-        "makes",
-        "made",
-        "making",
-        "help",
-        "helps",
-        "helped",
-        "helping",
-        "see",
-        "sees",
-        "saw",
-        "seen",
-        "seeing",
-        "watch",
-        "watches",
-        "watched",
-        "watching",
-        "hear",
-        "hears",
-        "heard",
-        "hearing",
-        "feel",
-        "felt",
-        "notice",
-        "noticed",
-        "have",
-        "had",
-        "having",
-    ]
+LETS = words(
+    """let lets letting make makes made making help helps helped helping see sees saw seen seeing watch watches watched watching hear
+    hears heard hearing feel felt notice noticed have had having"""
 )
 """Verbs that a bare verb may follow: let her go, helped her find."""
 
-SEES = LETS | frozenset(
-    [
-        "keep",
-        "keeps",
-        "kept",
-        "find",
-        "finds",
-        "found",
-        "leave",
-        "left",
-        "catch",
-        "caught",
-        "spot",
-        "spotted",
-        "imagine",
-        "remember",
-        "picture",
-        "start",
-    ]
+SEES = LETS | words(
+    """keep keeps kept find finds found leave left catch caught spot spotted imagine remember picture start"""
 )
 """Verbs that may be followed by someone doing something: saw her walking."""
 
-BARE = frozenset(
-    [
-        "go",
-        "know",
-        "feel",
-        "be",
-        "do",
-        "get",
-        "see",
-        "find",
-        "make",
-        "take",
-        "come",
-        "understand",
-        "think",
-        "look",
-        "learn",
-        "become",
-        "leave",
-        "have",
-        "keep",
-        "stay",
-        "live",
-        "sleep",
-        "cry",
-        "laugh",
-        "smile",
-        "win",
-        "choose",
-        "decide",
-        "realize",
-        "realise",
-        "stand",
-        "sit",
-        "walk",
-        "run",
-        "move",
-        "stop",
-        "start",
-        "finish",
-        "reach",
-        "achieve",
-        "gain",
-        "improve",
-        "develop",
-        "build",
-        "pay",
-        "earn",
-        "buy",
-        "eat",
-        "drink",
-        "speak",
-        "talk",
-        "say",
-        "tell",
-        "give",
-        "grow",
-        "fall",
-        "forget",
-        "remember",
-        "believe",
-        "want",
-        "need",
-        "try",
-        "use",
-        "cope",
-        "carry",
-        "bring",
-        "navigate",
-        "overcome",
-        "focus",
-        "relax",
-        "recover",
-        "prepare",
-        "pass",
-        "sing",
-        "dance",
-        "read",
-        "write",
-        "solve",
-        "manage",
-        "perform",
-        "connect",
-        "express",
-        "explore",
-        "succeed",
-        "reconnect",
-        "stay",
-        "calculate",
-        "determine",
-        "figure",
-        "identify",
-        "pick",
-        "put",
-        "save",
-        "set",
-        "share",
-        "wear",
-        "wake",
-        "turn",
-        "continue",
-        "create",
-        "discover",
-        "escape",
-        "enter",
-        "leave",
-        "join",
-        "meet",
-        "open",
-    ]
+BARE = words(
+    """go know feel be do get see find make take come understand think look learn become leave have keep stay live sleep cry laugh
+    smile win choose decide realize realise stand sit walk run move stop start finish reach achieve gain improve develop build
+    pay earn buy eat drink speak talk say tell give grow fall forget remember believe want need try use cope carry bring
+    navigate overcome focus relax recover prepare pass sing dance read write solve manage perform connect express explore
+    succeed reconnect calculate determine figure identify pick put save set share wear wake turn continue create discover escape
+    enter join meet open"""
 )
-COMPLEMENTS = frozenset(
-    [
-        "happy",
-        "sad",
-        "angry",
-        "proud",
-        "sick",
-        "safe",
-        "busy",
-        "awake",
-        "alive",
-        "sorry",
-        "afraid",
-        "aware",
-        "special",
-        "mad",
-        "nervous",
-        "uncomfortable",
-        "comfortable",
-        "speechless",
-        "famous",
-        "rich",
-        "poor",
-        "strong",
-        "weak",
-        "tired",
-        "ill",
-        "better",
-        "stronger",
-        "smarter",
-        "blush",
-        "jealous",
-        "smile",
-        "laugh",
-        "cry",
-    ]
+COMPLEMENTS = words(
+    """happy sad angry proud sick safe busy awake alive sorry afraid aware special mad nervous uncomfortable comfortable speechless
+    famous rich poor strong weak tired ill better stronger smarter blush jealous smile laugh cry"""
 )
 """After make, keep and the like: made her happy."""
 
-DITRANSITIVE_NOUNS = frozenset(
-    [
-        "access",
-        "advice",
-        "permission",
-        "time",
-        "credit",
-        "money",
-        "power",
-        "strength",
-        "hope",
-        "joy",
-        "comfort",
-        "peace",
-        "confidence",
-    ]
+DITRANSITIVE_NOUNS = words(
+    """access advice permission time credit money power strength hope joy comfort peace confidence"""
 )
-BACK = frozenset(["back", "right", "more", "less", "last", "next", "first", "most"])
+BACK = words("back right more less last next first most")
 
 
 def of_her(before: str, after: str) -> str:
@@ -668,11 +94,11 @@ def of_her(before: str, after: str) -> str:
         return "him"
     if slashed := re.match(r"\s*(?:/\s*(?:or\s+)?|or\s+)(his|him)\b", after, re.IGNORECASE):
         return slashed[1].lower()
-    words = _next(_unmarked(before, after))
-    if not words:
+    following = _next(_unmarked(before, after))
+    if not following:
         return "him"
     last = _before(before)
-    return "him" if _stands_alone(words, last, after) else "his"
+    return "him" if _stands_alone(following, last, after) else "his"
 
 
 def of_his(before: str, after: str) -> str:
@@ -681,19 +107,19 @@ def of_his(before: str, after: str) -> str:
         return "hers" if slashed[1].lower() == "hers" else "her"
     if re.search(r"\bhers\s*(?:/|or|and)\s*$", before, re.IGNORECASE):
         return "hers"
-    words = _next(_unmarked(before, after))
-    if not words or words[0] in HIS_ENDS or words == ["better"]:
+    following = _next(_unmarked(before, after))
+    if not following or following[0] in HIS_ENDS or following == ["better"]:
         return "hers"
     # a friend of his called; a friend of his father called.
     genitive = _GENITIVE.search(before) is not None and (
-        words[0].endswith("ed") or words[0] in ("will", "can", "may", "came")
+        following[0].endswith("ed") or following[0] in ("will", "can", "may", "came")
     )
     return "hers" if genitive else "her"
 
 
-def _stands_alone(words: list[str], last: str, after: str) -> bool:
-    """Whether a "her" with these words after it and this one before has no noun to itself."""
-    first, second = words[0], words[1] if len(words) > 1 else ""
+def _stands_alone(following: list[str], last: str, after: str) -> bool:
+    """Whether a "her" with these following after it and this one before has no noun to itself."""
+    first, second = following[0], following[1] if len(following) > 1 else ""
     gives = last in GIVES
     if first in BACK:
         # call her back, more than; but her back hurts, her more recent book, her first son.
@@ -722,28 +148,8 @@ def _stands_alone(words: list[str], last: str, after: str) -> bool:
     return after.lstrip()[:1] in "$€£" and gives
 
 
-_NUMBERS = frozenset(
-    [
-        "one",
-        "two",
-        "three",
-        "four",
-        "five",
-        "six",
-        "seven",
-        "eight",
-        "nine",
-        "ten",
-        "eleven",
-        "twelve",
-        "twenty",
-        "thirty",
-        "fifty",
-        "several",
-        "many",
-        "half",
-        "more",
-    ]
+_NUMBERS = words(
+    """one two three four five six seven eight nine ten eleven twelve twenty thirty fifty several many half more"""
 )
 
 
@@ -753,20 +159,20 @@ def _unmarked(before: str, after: str) -> str:
 
 
 def _next(after: str) -> list[str]:
-    """The next words in small letters, up to a mark that ends the phrase; none where such a mark comes first."""
+    """The next following in small letters, up to a mark that ends the phrase; none where such a mark comes first."""
     begun = _SKIP.match(after)
     if begun is None or begun.end() == 0:
         return []
-    words: list[str] = []
+    following: list[str] = []
     at = begun.end()
-    while len(words) < 2 and (word := _WORD.match(after, at)) is not None:
-        words.append(word[0].lower())
+    while len(following) < 2 and (word := _WORD.match(after, at)) is not None:
+        following.append(word[0].lower())
         space = re.compile(r"[ \t]*\n?[ \t]*").match(after, word.end())
         if space is None or space.end() == word.end():
             break
         at = space.end()
-    if words or after[begun.end() : begun.end() + 1] not in "$€£":
-        return words
+    if following or after[begun.end() : begun.end() + 1] not in "$€£":
+        return following
     return [after[begun.end() : begun.end() + 1]]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from filters.counterfactual.lexicon import surnames
+from filters.counterfactual.wordlist import words
 
 PERSON, SURNAME, PLACE, TITLED, UNSURE, KNOWN = range(6)
 
@@ -22,72 +23,11 @@ _RANKS = re.compile(
 _POLITE = re.compile(r"\b(?:Mr|Mrs|Ms|Miss|Dr|Prof|Professor|Doctor|Captain|Judge|Officer|Detective)\.?\s$")
 _CAPITAL = re.compile(r" (?:[A-Z]\. )?([A-Z][a-z]+)")
 _AFTER_CAPITAL = re.compile(r"[a-z,;]\s([A-Z][a-z]+)\s$")
-_NO_NAME = frozenset(
-    [
-        "Uncle",
-        "Aunt",
-        "Auntie",
-        "Grandpa",
-        "Grandma",
-        "Granny",
-        "Cousin",
-        "Brother",
-        "Sister",
-        "Coach",
-        "Mr",
-        "Mrs",
-        "Ms",
-        "Miss",
-        "Dr",
-        "Monday",
-        "Tuesday",
-        "Wednesday",
-        "Thursday",
-        "Friday",
-        "Saturday",
-        "Sunday",
-        "January",
-        "February",
-        "March",
-        "April",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-        "Christmas",
-        "Easter",
-        "If",
-        "When",
-        "While",
-        "After",
-        "Before",
-        "As",
-        "Then",
-        "But",
-        "And",
-        "So",
-        "Because",
-        "Since",
-        "Today",
-        "Yesterday",
-        "Now",
-        "How",
-        "What",
-        "Why",
-        "Did",
-        "Does",
-        "Is",
-        "Was",
-        "Has",
-        "Can",
-        "Could",
-        "Would",
-        "Should",
-        "Let",
-    ]
+_NO_NAME = words(
+    """Uncle Aunt Auntie Grandpa Grandma Granny Cousin Brother Sister Coach Mr Mrs Ms Miss Dr Monday Tuesday Wednesday Thursday Friday
+    Saturday Sunday January February March April June July August September October November December Christmas Easter If When
+    While After Before As Then But And So Because Since Today Yesterday Now How What Why Did Does Is Was Has Can Could Would
+    Should Let"""
 )
 YEARS = re.compile(r"\s*[A-Z][a-z]+ \((?:born |c\. )?\d{4}")
 """A surname and years: someone whom books know."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from filters.counterfactual import grammar, people
 from filters.counterfactual.lexicon import FIGURE, NAME, PRONOUN, WORD, WORD_NAME, Swap
 from filters.counterfactual.values import Strings, fixed, is_json
+from filters.counterfactual.wordlist import words
 
 AROUND = 100
 """Bytes before and after a hit that are looked at."""
@@ -16,28 +17,11 @@ AROUND = 100
 TITLE, CODE, VALUE, LANGUAGE, UNSURE = "title", "outside_prose", "value", "other_language", "unsure_name"
 
 _QUOTES = str.maketrans({"’": "'", "‘": "'"})
-_CLERGY = frozenset(["father", "mother", "brother", "sister", "lady", "sir", "madam"])
-_KIN = frozenset(
-    [
-        "uncle",
-        "aunt",
-        "auntie",
-        "grandpa",
-        "grandma",
-        "granny",
-        "grandfather",
-        "grandmother",
-        "dad",
-        "mom",
-        "mum",
-        "daddy",
-        "mommy",
-        "mummy",
-        "grandad",
-        "granddad",
-    ]
+_CLERGY = words("father mother brother sister lady sir madam")
+_KIN = words(
+    """uncle aunt auntie grandpa grandma granny grandfather grandmother dad mom mum daddy mommy mummy grandad granddad"""
 )
-_FORMS = frozenset(["he", "she", "himself", "herself", "mr", "mrs", "ms", "miss", "sir", "madam", "ma'am"])
+_FORMS = words("he she himself herself mr mrs ms miss sir madam ma'am")
 _SLASHED = re.compile(r"(?:\bs/|\(s\))$")
 _ADDRESS = re.compile(r"://|@|\w\.\w|/")
 _CAPITAL_NEXT = re.compile(r"\s[A-Z][a-z]")
