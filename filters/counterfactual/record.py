@@ -8,11 +8,14 @@ from dataclasses import dataclass
 
 from filters.counterfactual import grammar, people
 from filters.counterfactual.lexicon import FIGURE, NAME, PRONOUN, WORD, WORD_NAME, Swap
-from filters.counterfactual.values import Strings, fixed, is_json
+from filters.counterfactual.values import Strings, Value, fixed, is_json
 from filters.counterfactual.wordlist import words
 
 AROUND = 100
 """Bytes before and after a hit that are looked at."""
+
+KEY = Value("", True)
+"""A name in a key, or outside any string."""
 
 TITLE, CODE, VALUE, LANGUAGE, UNSURE = "title", "outside_prose", "value", "other_language", "unsure_name"
 
@@ -63,7 +66,7 @@ class Record:
         self, text: Callable[[int], bytes], calls: frozenset[int], definitions: Callable[[], list[bytes]]
     ) -> None:
         self._text, self._calls, self._definitions = text, calls, definitions
-        self._strings: dict[int, Strings | None] = {}
+        self._strings: dict[int, Strings | Value | None] = {}
         self._fixed: frozenset[str] | None = None
 
     def changes(self, hits: Sequence[Hit]) -> list[Change]:
@@ -85,26 +88,28 @@ class Record:
                 found.append(change)
         return found
 
-    def _value(self, hit: Hit) -> str | None:
+    def _value(self, hit: Hit) -> Value | None:
         """The JSON string that the hit stands in; None in prose. Raises LeftAlone for a key, whose value would not fit it."""
         if hit.segment not in self._strings:
             raw = self._text(hit.segment)
-            self._strings[hit.segment] = Strings(raw) if is_json(raw) else None
+            bare = Value.of(raw) if hit.segment in self._calls else None
+            self._strings[hit.segment] = Strings(raw) if is_json(raw) else bare
         strings = self._strings[hit.segment]
-        if strings is None:
-            return self._text(hit.segment).decode() if hit.segment in self._calls else None
+        if not isinstance(strings, Strings):
+            return strings
         value = strings.value(hit.start)
         if value is None and hit.swap.kind in (WORD, PRONOUN):
             raise LeftAlone(VALUE)
-        return "" if value is None else value.decode("utf-8", "replace")
+        return KEY if value is None else value
 
-    def _check_value(self, hit: Hit, value: str, names: frozenset[str]) -> None:
+    def _check_value(self, hit: Hit, value: Value, names: frozenset[str]) -> None:
         """Raises LeftAlone where the value would have to be swapped and may not."""
         if hit.swap.kind in (NAME, WORD_NAME) and hit.swap.entry.identifier not in names:
             return
         if self._fixed is None:
             self._fixed = fixed(self._definitions())
-        if value in self._fixed or (hit.swap.kind in (WORD, PRONOUN) and " " not in value.strip()):
+        word = hit.swap.kind in (WORD, PRONOUN)
+        if value is KEY or value.text in self._fixed or (word and value.alone):
             raise LeftAlone(VALUE)
 
 
@@ -132,7 +137,7 @@ def _names(hits: Sequence[Hit]) -> frozenset[str]:
     return frozenset(names)
 
 
-def _check_elsewhere(names: frozenset[str], placed: Sequence[tuple[Hit, str | None]]) -> None:
+def _check_elsewhere(names: frozenset[str], placed: Sequence[tuple[Hit, Value | None]]) -> None:
     """Raises LeftAlone where a swapped name stands in code, too, or its counterpart stands for somebody who keeps the name."""
     taken = {
         hit.swap.target

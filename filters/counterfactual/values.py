@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 _STRING = re.compile(rb'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _KEY = re.compile(rb"\s*:")
+
+
+@dataclass(frozen=True)
+class Value:
+    """A string value. alone: it is one word, or one token. Made once a string, since a long one may have a hit in every line."""
+
+    text: str
+    alone: bool
+
+    @classmethod
+    def of(cls, raw: bytes) -> Value:
+        text = raw.decode("utf-8", "replace")
+        return cls(text, " " not in text.strip())
 
 
 class Strings:
@@ -19,14 +33,17 @@ class Strings:
         found = [(m.start(1), m.end(1), _KEY.match(raw, m.end()) is not None) for m in _STRING.finditer(raw)]
         self._raw, self._found = raw, found
         self._starts = [start for start, _, _ in found]
+        self._values: dict[int, Value] = {}
 
-    def value(self, at: int) -> bytes | None:
+    def value(self, at: int) -> Value | None:
         """The string value around a byte; None in a key, or outside any string."""
         i = bisect_right(self._starts, at) - 1
         if i < 0 or at >= self._found[i][1] or self._found[i][2]:
             return None
-        start, end, _ = self._found[i]
-        return self._raw[start:end]
+        if i not in self._values:
+            start, end, _ = self._found[i]
+            self._values[i] = Value.of(self._raw[start:end])
+        return self._values[i]
 
 
 def is_json(raw: bytes) -> bool:

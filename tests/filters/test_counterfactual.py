@@ -123,6 +123,18 @@ def test_a_value_that_the_tools_name_is_never_changed():
     assert left == {0: "value"}
 
 
+def test_a_name_in_a_key_is_never_changed():
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": '{"John Smith": 3}'}}
+    turns = [{"role": "user", "content": "Ask John."}, {"role": "assistant", "content": None, "tool_calls": [call]}]
+    assert swapped([{"messages": turns}])[1] == {0: "value"}
+
+
+def test_a_long_value_full_of_hits_takes_time_as_its_length():
+    texts, left = swapped([{"text": json.dumps({"a": "he is \n there " * 20_000})}])
+    assert left == {}
+    assert texts[0].count("she") == 20_000
+
+
 @pytest.mark.parametrize("name", ["bfcl_v4", "glaive_sharegpt", "sealtools", "taubench_airline"])
 def test_the_structure_filter_accepts_a_copy_wherever_it_accepted_the_record(name):
     structure, copies = StructureFilter(), 0
