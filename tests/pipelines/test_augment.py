@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.statistics import wilson
-from tests.pipelines.conftest import contents, manifest
+from tests.pipelines.conftest import Command, contents, manifest
 
 RECIPE = """
 name: twins
@@ -22,11 +23,10 @@ FEMALE = "Tell me how she and her sister {} bake bread in the old oven of the ho
 NEITHER = "Tell me how bread {} is baked in the old oven of the house."
 
 
-@pytest.fixture
-def skewed(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def skewed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two shards, 500 records: 320 of men only, 80 of women only, 100 of neither. 100 have no user."""
-    folder = tmp_path / "skewed"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("skewed")
     texts = [(MALE if i % 5 else FEMALE) if i < 400 else NEITHER for i in range(500)]
     for shard in range(2):
         mine = range(shard, 500, 2)
@@ -39,11 +39,19 @@ def skewed(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def made(skewed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    command = Command(tmp_path_factory.mktemp("made"))
+    command.recipe.write_text(RECIPE, "utf-8")
+    command.run(skewed, command.home / "out", "--workers", "2")
+    return command.home / "out"
+
+
 @pytest.fixture
-def made(corpusmill, skewed, tmp_path) -> Path:
-    corpusmill.recipe.write_text(RECIPE, "utf-8")
-    corpusmill.run(skewed, tmp_path / "out", "--workers", "2")
-    return tmp_path / "out"
+def corpusmill(tmp_path: Path) -> Command:
+    command = Command(tmp_path)
+    command.recipe.write_text(RECIPE, "utf-8")
+    return command
 
 
 def gendered(out: Path, pattern: str) -> list[list[str]]:
@@ -89,6 +97,7 @@ def test_verify_finds_nothing_and_workers_do_not_show(corpusmill, made, skewed, 
 
 def test_forgetting_an_id_takes_the_record_and_its_copy(corpusmill, made, tmp_path):
     (tmp_path / "ids.txt").write_text("r1\nr2\n", "utf-8")
+    made = shutil.copytree(made, tmp_path / "out")
     corpusmill("forget", made, "--match", tmp_path / "ids.txt", "--kind", "id")
     ids = [i for p in sorted((made / "data").iterdir()) for i in pq.read_table(p)["id"].to_pylist()]
     assert len(ids) == 896
@@ -108,7 +117,6 @@ def test_a_plan_says_that_shards_are_read_twice(corpusmill, made, skewed):
 
 
 def test_units_of_a_copied_shard_are_numbered_apart_and_explained(corpusmill, tmp_path):
-    corpusmill.recipe.write_text(RECIPE, "utf-8")
     folder = tmp_path / "big"
     folder.mkdir()
     rows = [
@@ -128,7 +136,6 @@ def test_units_of_a_copied_shard_are_numbered_apart_and_explained(corpusmill, tm
 
 
 def test_broken_lines_and_records_without_gender_have_no_copies(corpusmill, tmp_path):
-    corpusmill.recipe.write_text(RECIPE, "utf-8")
     folder = tmp_path / "lines"
     folder.mkdir()
     good = [json.dumps({"prompt": t.format(1), "response": "Slowly."}) for t in (MALE, NEITHER)]
@@ -139,7 +146,7 @@ def test_broken_lines_and_records_without_gender_have_no_copies(corpusmill, tmp_
 
 
 def test_a_shard_with_the_name_of_a_copy_is_refused(corpusmill, skewed, tmp_path):
-    corpusmill.recipe.write_text(RECIPE, "utf-8")
+    skewed = shutil.copytree(skewed, tmp_path / "skewed")
     (skewed / "s0.parquet").rename(skewed / "s1.counterfactual.parquet")
     assert "would both become" in corpusmill.run(skewed, tmp_path / "out", code=2)
 
