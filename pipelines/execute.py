@@ -33,7 +33,7 @@ class LocalExecutor(LocalPipelineExecutor):
 
     def run(self) -> None:
         """Every rank once; ranks lost with a worker up to ATTEMPTS times. What is then missing, the ledger tells."""
-        logger.remove()
+        _quiet()
         self.save_executor_as_json()
         if self.workers == 1:
             for rank in range(self.tasks):
@@ -91,9 +91,16 @@ def execute(steps: list[PipelineStep], units: int, workers: int, logs: Path) -> 
 
 
 def _run_rank(steps: list[PipelineStep], rank: int, tasks: int, logs: str) -> None:
-    logger.remove()
+    _quiet()
     executor = LocalPipelineExecutor(steps, tasks=tasks, workers=1, logging_dir=logs, skip_completed=False)
     executor._run_for_rank(rank, local_rank=1)
+
+
+def _quiet() -> None:
+    """What went wrong is told by the steps, in a line. datatrove's own log shows the values of variables with a traceback: of
+    records too."""
+    logger.remove()
+    logger.disable("datatrove")
 
 
 def _die_with_parent() -> None:

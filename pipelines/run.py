@@ -177,11 +177,14 @@ LOST = "its worker died before it was done (out of memory?): run again, with few
 def _failures(ledger: Ledger, tried: Sequence[units.Unit], receipts: Mapping[str, Any]) -> dict[str, Failure]:
     """Units that were tried and have no receipt, by key, and why as far as it is known."""
     known: dict[str, Failure] = {}
+    untold = Failure(LOST, own=True)
     for path in sorted((ledger.root / "progress").glob("*.failed")):
         for line in path.read_text("utf-8").splitlines():
             told = json.loads(line)
             known[told["key"]] = Failure(told["why"], told["own"])
-    return {u.key: known.get(u.key, Failure(LOST, own=True)) for u in tried if u.key not in receipts}
+            if told["fatal"]:
+                untold = known[told["key"]]
+    return {u.key: known.get(u.key, untold) for u in tried if u.key not in receipts}
 
 
 def _missing(

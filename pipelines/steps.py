@@ -6,7 +6,6 @@ Text never gets into such a line: an unexpected error is named by its type and p
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import json
 import os
@@ -128,8 +127,9 @@ class WriteUnits(PipelineStep):
             try:
                 current.take(item)
             except OSError as error:
-                current.fail(f"cannot be written: {error.strerror}", own=False)
-                if error.errno in FATAL:
+                fatal = error.errno in FATAL
+                current.fail(f"cannot be written: {error.strerror}", own=False, fatal=fatal)
+                if fatal:
                     return
             except Exception as error:
                 current.fail(unexpected(error))
@@ -164,14 +164,15 @@ class _Current:
             tell(self.ledger, units=1)
             self.done = True
 
-    def fail(self, why: str, *, own: bool = True) -> None:
+    def fail(self, why: str, *, own: bool = True, fatal: bool = False) -> None:
+        """fatal: the worker stops, and what it has not begun fails for the same reason."""
         self.done = True
         if self.writer is not None:
-            with contextlib.suppress(OSError):
-                self.writer.abandon()
+            self.writer.abandon()
         if self.staged is not None:
             shutil.rmtree(self.staged, ignore_errors=True)
-        line = json.dumps({"key": self.unit.key, "shard": self.unit.shard.name, "why": why, "own": own})
+        told = {"key": self.unit.key, "shard": self.unit.shard.name, "why": why, "own": own, "fatal": fatal}
+        line = json.dumps(told)
         try:
             with (self.ledger.root / "progress" / f"{os.getpid()}.failed").open("a", encoding="utf-8") as file:
                 file.write(line + "\n")

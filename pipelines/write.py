@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -89,7 +90,9 @@ class UnitWriter:
     def abandon(self) -> None:
         """Let go of the files, so that the space they took is free once they are deleted."""
         for file in self.files.values():
-            file.abandon()
+            # Each of them: what is buffered may find the disk full.
+            with contextlib.suppress(OSError):
+                file.abandon()
 
     def finish(self) -> dict[str, Any]:
         """Close and sync the files. Raises AssertionError when kept + rejected is not what was read."""
