@@ -49,7 +49,9 @@ def test_the_page_on_writing_a_filter_runs(tmp_path):
     blocks = re.findall(r"```python\n(.*?)```", (DOCS / "writing-a-filter.md").read_text("utf-8"), re.DOTALL)
     module, trial = blocks
     (tmp_path / "apologies.py").write_text(module, "utf-8")
-    (tmp_path / "trial.py").write_text(f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{trial}", "utf-8")
+    (tmp_path / "trial.py").write_text(
+        f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(tmp_path)!r}]\n{trial}", "utf-8"
+    )
     subprocess.run([sys.executable, tmp_path / "trial.py"], check=True, cwd=tmp_path)
 
 

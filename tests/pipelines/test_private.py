@@ -102,7 +102,9 @@ def quiet(tmp_path: Path) -> Command:
 
 def environment(command: Command) -> dict[str, str]:
     path = os.pathsep.join([str(command.home / "site"), *filter(None, [os.environ.get("PYTHONPATH")])])
-    return {"PYTHONPATH": path, "TRIED": str(command.home / "tried"), "CORPUSMILL_CACHE": "off"}
+    # Patterns are compiled by the first of these tests, without what the machine may have from before.
+    compiled = command.home.parent / "compiled"
+    return {"PYTHONPATH": path, "TRIED": str(command.home / "tried"), "CORPUSMILL_CACHE": str(compiled)}
 
 
 def raw_values(text: str) -> list[str]:

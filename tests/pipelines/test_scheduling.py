@@ -199,7 +199,7 @@ def test_somebody_is_told_of_a_failure_and_of_nothing_else(corpusmill, torn, tmp
     assert "s2.parquet is not in the dataset" in told["message"]
     script = tmp_path / "tell.py"
     script.write_text("import os; print('HEARD', os.environ['CORPUSMILL_EXIT_CODE'], os.environ['CORPUSMILL_MESSAGE'])")
-    said = corpusmill.run(torn, out, "--on-failure", f"{sys.executable} {script}", code=3)
+    said = corpusmill.run(torn, out, "--on-failure", f"{sys.executable} {script}", code=3, env={})
     assert "HEARD 3 s2.parquet is not in the dataset" in said
     assert "nobody was told" in corpusmill.run(torn, out, "--on-failure", "/no/such/command", code=3)
     write_shard(torn / "s2.parquet", 2)
