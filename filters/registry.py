@@ -21,6 +21,10 @@ BUILT_IN = {
     "licence": "filters.licence:LicenceFilter",
     "mentions": "filters.mentions:MentionsFilter",
     "tokens": "filters.tokens:TokensFilter",
+    "gopher": "filters.documents.gopher:GopherFilter",
+    "gopher_repetition": "filters.documents.repetition:GopherRepetitionFilter",
+    "c4": "filters.documents.c4:C4Filter",
+    "fineweb": "filters.documents.fineweb:FinewebFilter",
 }
 ENTRY_POINTS = "corpusmill.filters"
 DATATROVE = "datatrove."
