@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from filters import registry
 from filters.batch import Batch
-from pipelines import histograms, manifest, recipe
+from pipelines import histograms, manifest, publish, recipe
 from pipelines.errors import OutputError, UsageError
 from pipelines.ledger import Ledger, sync_folder, write_synced
 from pipelines.publish import republish
@@ -104,10 +104,10 @@ def forget(out: Path, match: Match, asked: List, *, do: bool = True) -> Forgotte
 
 
 def finish(ledger: Ledger) -> bool:
-    """Do what a journal says is left to do; whether there was one. The caller holds the lock."""
+    """Do what a journal says is left to do, or is left of a publish; whether anything was. The caller holds the lock."""
     journal = ledger.load(JOURNAL)
     if not journal:
-        return False
+        return publish.finish(ledger)
     for key in journal["units"]:
         staged, unit = ledger.root / STAGED / key, ledger.unit(key)
         if staged.is_dir():

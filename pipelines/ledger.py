@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pipelines import faults
 from pipelines.errors import LockedError, UsageError
 from pipelines.provenance import PAGES
 
@@ -81,8 +82,10 @@ class Ledger:
 
     def commit(self, key: str, staged: Path, receipt: dict[str, Any]) -> None:
         """The receipt last, then everything at once under the unit's key."""
+        faults.at("unit-staged")
         write_synced(staged / "receipt.json", json.dumps(receipt, sort_keys=True).encode())
         sync_folder(staged)
+        faults.at("receipt-written")
         target = self.unit(key)
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -95,6 +98,7 @@ class Ledger:
             else:
                 shutil.rmtree(staged, ignore_errors=True)
         sync_folder(target.parent)
+        faults.at("unit-committed")
 
     def clear_staging(self) -> None:
         for name in ("staging", "progress"):

@@ -1,20 +1,21 @@
 """From finished units to the dataset that readers see.
 
-**The manifest is replaced last: whenever it is there and no publish is under way, every file it names is there as it says.**
+The new dataset is made whole beside the old one (``versions``); then each folder is exchanged in one step, and the manifest is
+replaced last. **A marker names the version from before the first step until after the last one: whoever comes next brings the
+output to that version, whatever the input has become since.**
+
+What a reader can rely on is in docs/operations/publishing.md.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import shutil
-import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipelines import drift, manifest, provenance, report
+from pipelines import drift, faults, manifest, progress, provenance, swap, versions
 from pipelines.errors import OutputError
 from pipelines.ledger import Ledger, replace, sync_folder
 from pipelines.recipe import software
@@ -37,65 +38,137 @@ def is_published(ledger: Ledger, told: Mapping[str, Any]) -> bool:
         return False
     if not (ledger.out / "report.html").is_file() or edited(ledger.out, told):
         return False
-    sizes = {o["path"]: o["bytes"] for o in told["outputs"]}
-    found = {p: (ledger.out / p).stat().st_size for p in _files(ledger.out)}
-    return sizes == found
+    expected = {o["path"]: o["bytes"] for o in told["outputs"]}
+    return versions.sizes(ledger.out) == expected and versions.path(ledger, told["digest"]).is_dir()
 
 
-def publish(ledger: Ledger, told: Mapping[str, Any], run: Mapping[str, Any]) -> None:
-    """Bring the output to what the manifest says; safe to do again after being cut short anywhere."""
-    (ledger.root / MARKER).touch()
-    sync_folder(ledger.root)
-    previous = drift.remember(ledger, told)
-    _bring_files(ledger, told, ledger.out)
-    _bring_pages(ledger.out, told, run, previous)
-    (ledger.root / MARKER).unlink()
+def publish(ledger: Ledger, told: Mapping[str, Any], run: Mapping[str, Any], keep: int = 0) -> None:
+    """Bring the output to what the manifest says; safe to do again after being cut short anywhere. keep: earlier versions that stay."""
+    faults.at("before-publish")
+    versions.bring(ledger, told, run, drift.remember(ledger, told))
+    earlier = [digest for digest in versions.order(ledger) if digest != told["digest"]]
+    in_one_step = show(ledger, told["digest"], [told["digest"], *earlier][: keep + 1])
+    progress.event("published", digest=told["digest"], each_folder_in_one_step=in_one_step)
     shutil.rmtree(ledger.root / REFUSED, ignore_errors=True)
-    ledger.prune({entry["unit"] for entry in told["outputs"]})
+    _prune(ledger, told)
+
+
+def trim(ledger: Ledger, told: Mapping[str, Any], keep: int) -> None:
+    """Drop earlier versions that the recipe keeps no more, where nothing else is to be published."""
+    order = versions.order(ledger)
+    if len(order) > keep + 1:
+        ledger.save(versions.ORDER, {"order": order[: keep + 1]})
+        _prune(ledger, told)
 
 
 def set_aside(ledger: Ledger, told: Mapping[str, Any], run: Mapping[str, Any]) -> Path:
     """A result that is not published, as a dataset in a place of its own to look at; returns where."""
     place = ledger.root / REFUSED
     shutil.rmtree(place, ignore_errors=True)
-    place.mkdir()
-    _bring_files(ledger, told, place)
     standing = manifest.standing(ledger.out)
-    _bring_pages(place, told, run, drift.summary(standing) if standing else {})
+    versions.build(ledger, told, run, drift.summary(standing) if standing else {}, place)
     return place
 
 
 def republish(ledger: Ledger, told: Mapping[str, Any], *, files: bool) -> dict[str, Any]:
-    """Bring a published dataset to another manifest, of the same recipe and input; its digest is made here. The caller holds
-    the lock. files: the units changed, so the files are brought in again. Returns the new manifest."""
+    """Bring a published dataset to another manifest, of the same recipe and input; its digest is made here. The caller holds the lock.
+    Returns the new manifest.
+
+    files: records were taken out of its units, so nothing else that may hold them stays: no earlier version, no unit of another.
+    Else something was noted in the manifest, and the new version takes the place of the one it was noted of.
+    """
     out = ledger.out
     body = {k: v for k, v in told.items() if k != "digest"}
     new = {**body, "digest": manifest.digest(body)}
+    if not files:
+        _refuse_other(ledger, told)
     try:
         circumstances = json.loads((out / "run.json").read_text("utf-8"))
+        versions.bring(ledger, new, circumstances, ledger.load(drift.PREVIOUS))
+        earlier = [] if files else [d for d in versions.order(ledger) if d not in (told["digest"], new["digest"])]
+        show(ledger, new["digest"], [new["digest"], *earlier])
         if files:
-            (ledger.root / MARKER).touch()
-            sync_folder(ledger.root)
-            _bring_files(ledger, new, out)
-        _bring_pages(out, new, circumstances, ledger.load(drift.PREVIOUS))
-        (ledger.root / MARKER).unlink(missing_ok=True)
+            shutil.rmtree(ledger.root / REFUSED, ignore_errors=True)
+            _prune(ledger, new)
+        else:
+            versions.sweep(ledger)
     except (OSError, ValueError) as error:
         told_why = getattr(error, "strerror", None) or "run.json is not JSON"
         raise OutputError(f"{out} cannot be published: {told_why}; mend it and do the same again") from None
     return new
 
 
-def _bring_files(ledger: Ledger, told: Mapping[str, Any], out: Path) -> None:
-    for kind in KINDS:
-        (out / kind).mkdir(exist_ok=True)
-    wanted: set[str] = set()
-    for entry in told["outputs"]:
-        kind, _, name = entry["path"].partition("/")
-        _link(ledger.unit(entry["unit"]) / f"{kind}.parquet", out / kind / name)
-        wanted.add(entry["path"])
-    for path in _files(out) - wanted:
-        (out / path).unlink()
-    _drop_empty_folders(out)
+def finish(ledger: Ledger) -> bool:
+    """Do what is left of a publish that was cut short; whether there was one. The caller holds the lock."""
+    shutil.rmtree(_swap(ledger), ignore_errors=True)
+    marker = ledger.load(MARKER)
+    if not marker or not versions.path(ledger, marker["digest"]).is_dir():
+        return False
+    try:
+        show(ledger, marker["digest"], marker["order"])
+    except OSError as error:
+        raise OutputError(
+            f"{ledger.out} cannot be published: {error.strerror}; mend it and do the same again"
+        ) from None
+    return True
+
+
+def show(ledger: Ledger, digest: str, order: Sequence[str]) -> bool:
+    """Bring what readers see to a version that is there; whether each folder changed in one step. order: the versions that are kept
+    from then on, this one first.
+
+    Everything that takes time comes before the first step.
+    """
+    version, ready = versions.path(ledger, digest), _swap(ledger)
+    shutil.rmtree(ready, ignore_errors=True)
+    ready.mkdir(parents=True)
+    changed = [kind for kind in KINDS if not versions.same(version / kind, ledger.out / kind)]
+    for kind in changed:
+        versions.copy(version, kind, ready)
+    pages = [*versions.PAGES, "manifest.json"]
+    for name in pages:
+        replace(ready / name, (version / name).read_bytes())
+    ledger.save(MARKER, {"digest": digest, "order": list(order)})
+    sync_folder(ledger.root)
+    faults.at("before-swap")
+    in_one_step = [_put(ready / kind, ledger.out / kind) for kind in changed]
+    for name in pages:
+        if name == "manifest.json":
+            faults.at("before-manifest")
+        (ready / name).replace(ledger.out / name)
+    sync_folder(ledger.out)
+    faults.at("after-manifest")
+    ledger.save(versions.ORDER, {"order": list(order)})
+    (ledger.root / MARKER).unlink()
+    sync_folder(ledger.root)
+    shutil.rmtree(ready, ignore_errors=True)
+    return all(in_one_step)
+
+
+def _put(new: Path, standing: Path) -> bool:
+    done = swap.put(new, standing)
+    faults.at("between-swaps")
+    return done
+
+
+def _swap(ledger: Ledger) -> Path:
+    return ledger.root / "staging" / "swap"
+
+
+def _prune(ledger: Ledger, told: Mapping[str, Any]) -> None:
+    """Drop the versions that are not kept, and the units that neither they nor what is published are made of."""
+    versions.sweep(ledger)
+    faults.at("in-prune")
+    earlier = [digest for digest in versions.order(ledger) if digest != told["digest"]]
+    units = (versions.units(ledger, digest) for digest in earlier)
+    ledger.prune({entry["unit"] for entry in told["outputs"]}.union(*units))
+
+
+def _refuse_other(ledger: Ledger, told: Mapping[str, Any]) -> None:
+    """Raises OutputError where what is published is not what the caller has read."""
+    standing = manifest.standing(ledger.out)
+    if (ledger.root / MARKER).exists() or standing is None or standing["digest"] != told.get("digest"):
+        raise OutputError(f"{ledger.out} changed meanwhile, or a publish was cut short: do the same again")
 
 
 def edited(out: Path, told: Mapping[str, Any]) -> list[str]:
@@ -107,55 +180,14 @@ def edited(out: Path, told: Mapping[str, Any]) -> list[str]:
     ours = told["software"]["code_sha256"] == software()["code_sha256"]
     made = provenance.pages(told) if ours else {}
     return [
-        name for name in provenance.PAGES if not _is(out / name, _sha256(made[name]) if made else written.get(name))
+        name
+        for name in provenance.PAGES
+        if not _is(out / name, versions.sha256(made[name]) if made else written.get(name))
     ]
 
 
 def _is(path: Path, sha256: str | None) -> bool:
     try:
-        return _sha256(path.read_bytes()) == sha256
+        return versions.sha256(path.read_bytes()) == sha256
     except OSError:
         return False
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def _bring_pages(out: Path, told: Mapping[str, Any], run: Mapping[str, Any], previous: Mapping[str, Any]) -> None:
-    pages = provenance.pages(told)
-    for name, data in pages.items():
-        replace(out / name, data)
-    replace(out / "report.html", report.render(told, previous, report.collect(out, told)).encode())
-    digests = {name: _sha256(data) for name, data in pages.items()}
-    replace(out / "run.json", manifest.dump({**run, "pages": digests, "manifest_digest": told["digest"]}))
-    replace(out / "manifest.json", manifest.dump(told))
-    sync_folder(out)
-
-
-def _files(out: Path) -> set[str]:
-    """Every file below the three folders, relative to the output."""
-    found = (p for kind in KINDS for p in (out / kind).rglob("*") if not p.is_dir())
-    return {p.relative_to(out).as_posix() for p in found}
-
-
-def _link(source: Path, target: Path) -> None:
-    """Replace the target by the source in one step; a second name for the same bytes where the file system has that."""
-    if target.exists() and target.samefile(source):
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-    try:
-        os.link(source, temporary)
-    except OSError:
-        shutil.copyfile(source, temporary)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-    temporary.replace(target)
-
-
-def _drop_empty_folders(out: Path) -> None:
-    for kind in KINDS:
-        for folder in sorted((p for p in (out / kind).rglob("*") if p.is_dir()), reverse=True):
-            if not any(folder.iterdir()):
-                folder.rmdir()

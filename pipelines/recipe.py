@@ -64,6 +64,12 @@ class Output(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     report_examples: Annotated[
         int, Meta(ge=0, le=10, description="scrubbed excerpts that report.html shows a reason; 0 shows none")
     ] = 3
+    keep_versions: Annotated[
+        int,
+        Meta(
+            ge=0, le=1000, description="earlier published versions that stay, to go back to with `corpusmill rollback`"
+        ),
+    ] = 0
 
 
 class Work(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -104,12 +110,12 @@ class Recipe:
     gates: Mapping[str, Bounds] = field(default_factory=dict)
 
     def effective(self) -> dict[str, Any]:
-        """Everything that decides what comes out, defaults included; where it is read and written is not part of it, nor are
-        what people say about it and the gates, which decide whether it is published."""
+        """Everything that decides what comes out, defaults included; where it is read and written and how long versions
+        are kept is not part of it, nor are what people say about it and the gates, which decide whether it is published."""
         return {
             "name": self.name,
             "input": _without(self.input, "path"),
-            "output": _without(self.output, "path"),
+            "output": _without(self.output, "path", "keep_versions"),
             "work": _without(self.work),
             "filters": [{s.name: msgspec.to_builtins(s.options)} for s in self.stages],
         }

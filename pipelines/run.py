@@ -85,7 +85,9 @@ def _run(
     if changed:
         circumstances = _circumstances(recipe, began, workers, len(todo), parents)
         _pass_gates(recipe, ledger, told, standing, circumstances)
-        _publish(ledger, told, circumstances)
+        _publish(recipe, ledger, told, circumstances)
+    else:
+        publish.trim(ledger, told, recipe.output.keep_versions)
     return Result(ledger.out, told, len([u for u in todo if u.key in receipts]), changed, failed)
 
 
@@ -107,9 +109,9 @@ def _pass_gates(
     )
 
 
-def _publish(ledger: Ledger, told: Mapping[str, Any], circumstances: Mapping[str, Any]) -> None:
+def _publish(recipe: Recipe, ledger: Ledger, told: Mapping[str, Any], circumstances: Mapping[str, Any]) -> None:
     try:
-        publish.publish(ledger, told, circumstances)
+        publish.publish(ledger, told, circumstances, recipe.output.keep_versions)
     except OSError as error:
         raise OutputError(
             f"{ledger.out} cannot be published: {error.strerror}; free space or mend it, then run again to go on"

@@ -1,0 +1,160 @@
+"""Where published datasets live: each whole, under its digest, in ``OUT/.corpusmill/versions/DIGEST``, and never changed there.
+
+**A version appears in one rename when it is whole, and goes in one rename.** Its Parquet files are second names (hard links) of the
+finished units' files, so a version takes the space of what only it has; where the file system has no hard links, they are copies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pipelines import manifest, provenance, report
+from pipelines.ledger import Ledger, sync_folder, write_synced
+from pipelines.write import KINDS
+
+FOLDER, ORDER = "versions", "versions.json"
+PAGES = (*provenance.PAGES, "report.html", "run.json")
+"""What stands beside the folders, the manifest apart, which comes last."""
+
+
+def path(ledger: Ledger, digest: str) -> Path:
+    return ledger.root / FOLDER / digest
+
+
+def order(ledger: Ledger) -> list[str]:
+    """Digests of the versions that are there, the one that is published first, then the next to go back to."""
+    listed = ledger.load(ORDER).get("order", [])
+    return [digest for digest in listed if path(ledger, digest).is_dir()]
+
+
+def bring(ledger: Ledger, told: Mapping[str, Any], run: Mapping[str, Any], previous: Mapping[str, Any]) -> Path:
+    """The version that a manifest tells of, made unless it is there. previous: the summary that its report compares with."""
+    place = path(ledger, told["digest"])
+    if whole(place, told):
+        return place
+    staged = ledger.root / "staging" / f"version.{uuid.uuid4().hex}"
+    build(ledger, told, run, previous, staged)
+    place.parent.mkdir(exist_ok=True)
+    drop(ledger, told["digest"])
+    staged.rename(place)
+    sync_folder(place.parent)
+    return place
+
+
+def build(
+    ledger: Ledger, told: Mapping[str, Any], run: Mapping[str, Any], previous: Mapping[str, Any], place: Path
+) -> None:
+    """A whole dataset at a new place, on the disk when this returns."""
+    for kind in KINDS:
+        (place / kind).mkdir(parents=True)
+    for entry in told["outputs"]:
+        target = place / entry["path"]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        link(_source(ledger, entry), target)
+    pages = provenance.pages(told)
+    digests = {name: sha256(data) for name, data in pages.items()}
+    made = {
+        **pages,
+        "report.html": report.render(told, previous, report.collect(place, told)).encode(),
+        "run.json": manifest.dump({**run, "pages": digests, "manifest_digest": told["digest"]}),
+        "manifest.json": manifest.dump(told),
+    }
+    for name, data in made.items():
+        write_synced(place / name, data)
+    sync_tree(place)
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def whole(place: Path, told: Mapping[str, Any]) -> bool:
+    """Whether a version is what the manifest says, by the sizes of its files (``verify`` reads them)."""
+    standing = manifest.standing(place)
+    if standing is None or standing["digest"] != told["digest"] or not all((place / n).is_file() for n in PAGES):
+        return False
+    return sizes(place) == {entry["path"]: entry["bytes"] for entry in told["outputs"]}
+
+
+def copy(version: Path, kind: str, to: Path) -> None:
+    """A folder of a version once more, as second names of the same files."""
+    for name in (kind, *sorted(folder.relative_to(version).as_posix() for folder in _folders(version / kind))):
+        (to / name).mkdir(parents=True, exist_ok=True)
+    for name in _files(version / kind):
+        link(version / kind / name, to / kind / name)
+    sync_tree(to / kind)
+
+
+def same(one: Path, other: Path) -> bool:
+    """Whether two folders hold second names of the same files."""
+    return other.is_dir() and not other.is_symlink() and _inodes(one) == _inodes(other)
+
+
+def sizes(out: Path) -> dict[str, int]:
+    """Every file below the three folders, relative to ``out``, and its bytes."""
+    return {f"{kind}/{name}": found.st_size for kind in KINDS for name, found in _files(out / kind).items()}
+
+
+def sweep(ledger: Ledger) -> None:
+    """Drop versions that are not to be kept."""
+    wanted = set(order(ledger))
+    for folder in sorted((ledger.root / FOLDER).glob("*")):
+        if folder.name not in wanted:
+            drop(ledger, folder.name)
+
+
+def drop(ledger: Ledger, digest: str) -> None:
+    if (standing := path(ledger, digest)).is_dir():
+        trash = ledger.root / "staging" / f"dropped.{uuid.uuid4().hex}"
+        trash.parent.mkdir(exist_ok=True)
+        standing.rename(trash)
+        shutil.rmtree(trash, ignore_errors=True)
+
+
+def units(ledger: Ledger, digest: str) -> set[str]:
+    """Keys of the units that a version is made of."""
+    told = manifest.standing(path(ledger, digest)) or {}
+    return {entry["unit"] for entry in told.get("outputs", ())}
+
+
+def link(source: Path, target: Path) -> None:
+    """A second name for the same bytes where the file system has that, else a copy."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+        with target.open("rb+") as file:
+            os.fsync(file.fileno())
+
+
+def sync_tree(place: Path) -> None:
+    for folder in _folders(place):
+        sync_folder(folder)
+    sync_folder(place)
+
+
+def _source(ledger: Ledger, entry: Mapping[str, Any]) -> Path:
+    """A file of a finished unit; the published one where the unit is not there any more."""
+    kind = entry["path"].partition("/")[0]
+    unit = ledger.unit(entry["unit"]) / f"{kind}.parquet"
+    return unit if unit.is_file() else ledger.out / entry["path"]
+
+
+def _folders(place: Path) -> Iterator[Path]:
+    """Every folder below a place, the inner ones first."""
+    for folder, names, _ in os.walk(place, topdown=False):
+        yield from (Path(folder) / name for name in names)
+
+
+def _files(folder: Path) -> dict[str, os.stat_result]:
+    return {p.relative_to(folder).as_posix(): p.stat() for p in folder.rglob("*") if not p.is_dir()}
+
+
+def _inodes(folder: Path) -> dict[str, tuple[int, int]]:
+    return {name: (found.st_dev, found.st_ino) for name, found in _files(folder).items()}
