@@ -47,18 +47,18 @@ def publish(ledger: Ledger, told: Mapping[str, Any], run: Mapping[str, Any], kee
     faults.at("before-publish")
     versions.bring(ledger, told, run, drift.remember(ledger, told))
     earlier = [digest for digest in versions.order(ledger) if digest != told["digest"]]
-    in_one_step = show(ledger, told["digest"], [told["digest"], *earlier][: keep + 1])
+    in_one_step = show(ledger, told["digest"], [told["digest"], *earlier][: keep + 1], prune=True)
     progress.event("published", digest=told["digest"], each_folder_in_one_step=in_one_step)
     shutil.rmtree(ledger.root / REFUSED, ignore_errors=True)
-    _prune(ledger, told)
+    _prune(ledger)
 
 
-def trim(ledger: Ledger, told: Mapping[str, Any], keep: int) -> None:
+def trim(ledger: Ledger, keep: int) -> None:
     """Drop earlier versions that the recipe keeps no more, where nothing else is to be published."""
     order = versions.order(ledger)
     if len(order) > keep + 1:
-        ledger.save(versions.ORDER, {"order": order[: keep + 1]})
-        _prune(ledger, told)
+        ledger.save(versions.ORDER, {"order": order[: keep + 1], "prune": True})
+        _prune(ledger)
 
 
 def set_aside(ledger: Ledger, told: Mapping[str, Any], run: Mapping[str, Any]) -> Path:
@@ -86,12 +86,10 @@ def republish(ledger: Ledger, told: Mapping[str, Any], *, files: bool) -> dict[s
         circumstances = json.loads((out / "run.json").read_text("utf-8"))
         versions.bring(ledger, new, circumstances, ledger.load(drift.PREVIOUS))
         earlier = [] if files else [d for d in versions.order(ledger) if d not in (told["digest"], new["digest"])]
-        show(ledger, new["digest"], [new["digest"], *earlier])
+        show(ledger, new["digest"], [new["digest"], *earlier], prune=files)
         if files:
             shutil.rmtree(ledger.root / REFUSED, ignore_errors=True)
-            _prune(ledger, new)
-        else:
-            versions.sweep(ledger)
+        _prune(ledger)
     except (OSError, ValueError) as error:
         told_why = getattr(error, "strerror", None) or "run.json is not JSON"
         raise OutputError(f"{out} cannot be published: {told_why}; mend it and do the same again") from None
@@ -102,20 +100,21 @@ def finish(ledger: Ledger) -> bool:
     """Do what is left of a publish that was cut short; whether there was one. The caller holds the lock."""
     shutil.rmtree(_swap(ledger), ignore_errors=True)
     marker = ledger.load(MARKER)
-    if not marker or not versions.path(ledger, marker["digest"]).is_dir():
-        return False
+    begun = bool(marker) and versions.path(ledger, marker["digest"]).is_dir()
     try:
-        show(ledger, marker["digest"], marker["order"])
+        if begun:
+            show(ledger, marker["digest"], marker["order"], prune=marker["prune"])
+        _prune(ledger)
     except OSError as error:
         raise OutputError(
             f"{ledger.out} cannot be published: {error.strerror}; mend it and do the same again"
         ) from None
-    return True
+    return begun
 
 
-def show(ledger: Ledger, digest: str, order: Sequence[str]) -> bool:
+def show(ledger: Ledger, digest: str, order: Sequence[str], *, prune: bool) -> bool:
     """Bring what readers see to a version that is there; whether each folder changed in one step. order: the versions that are kept
-    from then on, this one first.
+    from then on, this one first. prune: units that none of them is made of go as well.
 
     Everything that takes time comes before the first step.
     """
@@ -128,7 +127,7 @@ def show(ledger: Ledger, digest: str, order: Sequence[str]) -> bool:
     pages = [*versions.PAGES, "manifest.json"]
     for name in pages:
         replace(ready / name, (version / name).read_bytes())
-    ledger.save(MARKER, {"digest": digest, "order": list(order)})
+    ledger.save(MARKER, {"digest": digest, "order": list(order), "prune": prune})
     sync_folder(ledger.root)
     faults.at("before-swap")
     in_one_step = [_put(ready / kind, ledger.out / kind) for kind in changed]
@@ -138,7 +137,7 @@ def show(ledger: Ledger, digest: str, order: Sequence[str]) -> bool:
         (ready / name).replace(ledger.out / name)
     sync_folder(ledger.out)
     faults.at("after-manifest")
-    ledger.save(versions.ORDER, {"order": list(order)})
+    ledger.save(versions.ORDER, {"order": list(order), "prune": prune})
     (ledger.root / MARKER).unlink()
     sync_folder(ledger.root)
     shutil.rmtree(ready, ignore_errors=True)
@@ -155,13 +154,15 @@ def _swap(ledger: Ledger) -> Path:
     return ledger.root / "staging" / "swap"
 
 
-def _prune(ledger: Ledger, told: Mapping[str, Any]) -> None:
-    """Drop the versions that are not kept, and the units that neither they nor what is published are made of."""
+def _prune(ledger: Ledger) -> None:
+    """Drop the versions that are not kept, and then, if that is still to do, the units that none of the others is made of."""
     versions.sweep(ledger)
+    if not ledger.load(versions.ORDER).get("prune"):
+        return
     faults.at("in-prune")
-    earlier = [digest for digest in versions.order(ledger) if digest != told["digest"]]
-    units = (versions.units(ledger, digest) for digest in earlier)
-    ledger.prune({entry["unit"] for entry in told["outputs"]}.union(*units))
+    if (wanted := versions.units(ledger)) is not None:
+        ledger.prune(wanted)
+    ledger.save(versions.ORDER, {"order": versions.order(ledger), "prune": False})
 
 
 def _refuse_other(ledger: Ledger, told: Mapping[str, Any]) -> None:

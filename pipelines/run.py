@@ -87,7 +87,7 @@ def _run(
         _pass_gates(recipe, ledger, told, standing, circumstances)
         _publish(recipe, ledger, told, circumstances)
     else:
-        publish.trim(ledger, told, recipe.output.keep_versions)
+        publish.trim(ledger, recipe.output.keep_versions)
     return Result(ledger.out, told, len([u for u in todo if u.key in receipts]), changed, failed)
 
 

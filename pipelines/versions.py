@@ -117,10 +117,15 @@ def drop(ledger: Ledger, digest: str) -> None:
         shutil.rmtree(trash, ignore_errors=True)
 
 
-def units(ledger: Ledger, digest: str) -> set[str]:
-    """Keys of the units that a version is made of."""
-    told = manifest.standing(path(ledger, digest)) or {}
-    return {entry["unit"] for entry in told.get("outputs", ())}
+def units(ledger: Ledger) -> set[str] | None:
+    """Keys of the units that the versions kept are made of; None where one does not say."""
+    found: set[str] = set()
+    for digest in order(ledger):
+        told = manifest.standing(path(ledger, digest))
+        if told is None:
+            return None
+        found.update(entry["unit"] for entry in told["outputs"])
+    return found
 
 
 def link(source: Path, target: Path) -> None:

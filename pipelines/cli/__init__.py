@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipelines.cli import provenance, scheduling
+from pipelines.cli import provenance, rolled, scheduling
 from pipelines.errors import DONE, PARTIAL, USAGE, CorpusmillError
 
 EXIT_CODES = (
@@ -110,6 +110,15 @@ def _parser() -> argparse.ArgumentParser:
     _forget_arguments(commands)
 
     _audit_arguments(commands)
+
+    p = _command(
+        commands,
+        "rollback",
+        "publish a kept version again, exactly as it was",
+        "corpusmill rollback curated/",
+        _rollback,
+    )
+    rolled.arguments(p)
 
     p = _command(commands, "verify", "the manifest against the files", "corpusmill verify curated/", _verify)
     p.add_argument("out", metavar="OUT", type=Path)
@@ -316,6 +325,11 @@ def _forget(args: argparse.Namespace) -> int:
     from pipelines.cli.forgotten import run
 
     print(run(args))
+    return 0
+
+
+def _rollback(args: argparse.Namespace) -> int:
+    print(rolled.run(args))
     return 0
 
 
