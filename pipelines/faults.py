@@ -18,6 +18,7 @@ from pipelines.errors import UsageError
 VARIABLE, ONCE = "CORPUSMILL_FAULT", "CORPUSMILL_FAULT_ONCE"
 SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 POINTS = {
+    "flock": "instead of taking the system's lock (`enolck`: a file system that has none)",
     "unit-staged": "a unit's files are on the disk, its receipt is not",
     "receipt-written": "the receipt is there, the unit still in staging",
     "unit-committed": "the unit is under its key",

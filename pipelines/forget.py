@@ -108,6 +108,7 @@ def finish(ledger: Ledger) -> bool:
     journal = ledger.load(JOURNAL)
     if not journal:
         return publish.finish(ledger)
+    ledger.still_held()
     for key in journal["units"]:
         staged, unit = ledger.root / STAGED / key, ledger.unit(key)
         if staged.is_dir():

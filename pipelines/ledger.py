@@ -6,11 +6,9 @@ is there.** Whoever is killed leaves a staging folder that nobody looks at.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
-import socket
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from pipelines import faults
-from pipelines.errors import LockedError, UsageError
+from pipelines.errors import UsageError
+from pipelines.lock import Hold, held
 from pipelines.provenance import PAGES
 
 STATE = ".corpusmill"
@@ -31,6 +30,7 @@ class Ledger:
     def __init__(self, out: Path) -> None:
         self.out = out
         self.root = out / STATE
+        self.hold: Hold | None = None
 
     def prepare(self) -> None:
         """Make the folders. Raises UsageError when the place holds something else or cannot be written."""
@@ -48,22 +48,17 @@ class Ledger:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the output for this process; released by the system when it ends, however it ends."""
-        try:
-            handle = (self.root / "lock").open("a+")
-        except OSError as error:
-            raise UsageError(f"the output {self.out} cannot be written: {error.strerror}") from None
-        with handle:
+        """Hold the output for this process (``pipelines.lock``); what ends the process, however that is, ends the hold."""
+        with held(self.root, self.out) as self.hold:
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                handle.seek(0)
-                holder = handle.read().strip() or "another process"
-                raise LockedError(f"{self.out} is being written by {holder}; wait for it, or stop it") from None
-            handle.truncate(0)
-            handle.write(f"process {os.getpid()} on {socket.gethostname()}")
-            handle.flush()
-            yield
+                yield
+            finally:
+                self.hold = None
+
+    def still_held(self) -> None:
+        """Raises LockedError where the output was taken over meanwhile. To be asked before what readers see is changed."""
+        if self.hold:
+            self.hold.check()
 
     def unit(self, key: str) -> Path:
         return self.root / "units" / key[:2] / key

@@ -127,6 +127,7 @@ def show(ledger: Ledger, digest: str, order: Sequence[str], *, prune: bool) -> b
     pages = [*versions.PAGES, "manifest.json"]
     for name in pages:
         replace(ready / name, (version / name).read_bytes())
+    ledger.still_held()
     ledger.save(MARKER, {"digest": digest, "order": list(order), "prune": prune})
     sync_folder(ledger.root)
     faults.at("before-swap")
