@@ -53,10 +53,10 @@ def build(
     """A whole dataset at a new place, on the disk when this returns."""
     for kind in KINDS:
         (place / kind).mkdir(parents=True)
+    for folder in {str(Path(entry["path"]).parent) for entry in told["outputs"]}:
+        (place / folder).mkdir(parents=True, exist_ok=True)
     for entry in told["outputs"]:
-        target = place / entry["path"]
-        target.parent.mkdir(parents=True, exist_ok=True)
-        link(_source(ledger, entry), target)
+        link(_source(ledger, entry), f"{place}/{entry['path']}")
     pages = provenance.pages(told)
     digests = {name: sha256(data) for name, data in pages.items()}
     made = {
@@ -86,19 +86,23 @@ def copy(version: Path, kind: str, to: Path) -> None:
     """A folder of a version once more, as second names of the same files."""
     for name in (kind, *sorted(folder.relative_to(version).as_posix() for folder in _folders(version / kind))):
         (to / name).mkdir(parents=True, exist_ok=True)
-    for name in _files(version / kind):
-        link(version / kind / name, to / kind / name)
+    target = f"{to / kind}/"
+    for name, entry in _files(version / kind):
+        link(entry.path, target + name)
     sync_tree(to / kind)
 
 
 def same(one: Path, other: Path) -> bool:
     """Whether two folders hold second names of the same files."""
-    return other.is_dir() and not other.is_symlink() and _inodes(one) == _inodes(other)
+    if not other.is_dir() or other.is_symlink() or one.stat().st_dev != other.stat().st_dev:
+        return False
+    return _inodes(one) == _inodes(other)
 
 
 def sizes(out: Path) -> dict[str, int]:
     """Every file below the three folders, relative to ``out``, and its bytes."""
-    return {f"{kind}/{name}": found.st_size for kind in KINDS for name, found in _files(out / kind).items()}
+    there = [kind for kind in KINDS if (out / kind).is_dir()]
+    return {f"{kind}/{name}": entry.stat().st_size for kind in there for name, entry in _files(out / kind)}
 
 
 def sweep(ledger: Ledger) -> None:
@@ -128,13 +132,13 @@ def units(ledger: Ledger) -> set[str] | None:
     return found
 
 
-def link(source: Path, target: Path) -> None:
+def link(source: Path | str, target: Path | str) -> None:
     """A second name for the same bytes where the file system has that, else a copy."""
     try:
         os.link(source, target)
     except OSError:
         shutil.copyfile(source, target)
-        with target.open("rb+") as file:
+        with Path(target).open("rb+") as file:
             os.fsync(file.fileno())
 
 
@@ -157,9 +161,15 @@ def _folders(place: Path) -> Iterator[Path]:
         yield from (Path(folder) / name for name in names)
 
 
-def _files(folder: Path) -> dict[str, os.stat_result]:
-    return {p.relative_to(folder).as_posix(): p.stat() for p in folder.rglob("*") if not p.is_dir()}
+def _files(folder: Path | str, below: str = "") -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Every file below a folder, and its name from there. Without a Path for each: there may be millions."""
+    with os.scandir(folder) as found:
+        for entry in found:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _files(entry.path, f"{below}{entry.name}/")
+            else:
+                yield below + entry.name, entry
 
 
-def _inodes(folder: Path) -> dict[str, tuple[int, int]]:
-    return {name: (found.st_dev, found.st_ino) for name, found in _files(folder).items()}
+def _inodes(folder: Path) -> dict[str, int]:
+    return {name: entry.inode() for name, entry in _files(folder)}

@@ -376,6 +376,24 @@ def test_without_an_exchange_it_is_two_renames_and_says_so(home, monkeypatch, ca
     assert contents(home / "out") == contents(home / "new")
 
 
+def test_a_file_system_that_really_cannot_exchange(home, capsys):
+    """bindfs, a FUSE file system whose rename takes no flags."""
+    if shutil.which("bindfs") is None:
+        pytest.skip("bindfs is not installed")
+    (home / "through").mkdir()
+    if subprocess.run(["bindfs", home / "out", home / "through"], capture_output=True, check=False).returncode:
+        pytest.skip("this user may not mount FUSE file systems")
+    try:
+        carry(home, home / "through", keep=1)
+        rollback.rollback(home / "through")
+        rollback.rollback(home / "through")
+    finally:
+        subprocess.run(["umount", home / "through"], check=True)
+    assert '"each_folder_in_one_step": false' in capsys.readouterr().err
+    assert contents(home / "out") == contents(home / "new")
+    assert verify(home / "out") == []
+
+
 def test_where_there_are_no_hard_links_there_are_copies(home, monkeypatch):
     def refuse(*_: object) -> None:
         raise PermissionError
