@@ -39,7 +39,7 @@ def is_published(ledger: Ledger, told: Mapping[str, Any]) -> bool:
     if not (ledger.out / "report.html").is_file() or edited(ledger.out, told):
         return False
     expected = {o["path"]: o["bytes"] for o in told["outputs"]}
-    return versions.sizes(ledger.out) == expected and versions.path(ledger, told["digest"]).is_dir()
+    return versions.sizes(ledger.out) == expected and versions.is_there(ledger, told["digest"])
 
 
 def publish(ledger: Ledger, told: Mapping[str, Any], run: Mapping[str, Any], keep: int = 0) -> None:
@@ -89,6 +89,7 @@ def republish(ledger: Ledger, told: Mapping[str, Any], *, files: bool) -> dict[s
         show(ledger, new["digest"], [new["digest"], *earlier], prune=files)
         if files:
             shutil.rmtree(ledger.root / REFUSED, ignore_errors=True)
+            ledger.clear_staging()
         _prune(ledger)
     except (OSError, ValueError) as error:
         told_why = getattr(error, "strerror", None) or "run.json is not JSON"
@@ -100,7 +101,7 @@ def finish(ledger: Ledger) -> bool:
     """Do what is left of a publish that was cut short; whether there was one. The caller holds the lock."""
     shutil.rmtree(_swap(ledger), ignore_errors=True)
     marker = ledger.load(MARKER)
-    begun = bool(marker) and versions.path(ledger, marker["digest"]).is_dir()
+    begun = bool(marker) and versions.is_there(ledger, marker["digest"])
     try:
         if begun:
             show(ledger, marker["digest"], marker["order"], prune=marker["prune"])

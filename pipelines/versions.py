@@ -29,8 +29,11 @@ def path(ledger: Ledger, digest: str) -> Path:
 
 def order(ledger: Ledger) -> list[str]:
     """Digests of the versions that are there, the one that is published first, then the next to go back to."""
-    listed = ledger.load(ORDER).get("order", [])
-    return [digest for digest in listed if path(ledger, digest).is_dir()]
+    return [digest for digest in ledger.load(ORDER).get("order", []) if is_there(ledger, digest)]
+
+
+def is_there(ledger: Ledger, digest: str) -> bool:
+    return digest.isalnum() and path(ledger, digest).is_dir()
 
 
 def bring(ledger: Ledger, told: Mapping[str, Any], run: Mapping[str, Any], previous: Mapping[str, Any]) -> Path:

@@ -283,6 +283,9 @@ def test_nothing_of_a_forgotten_record_is_left_in_a_version_or_a_unit(home):
     out = home / "new"
     units = {o["unit"] for o in manifest(out)["outputs"]}
     assert "'70-0'" in rows(out), "in the version before"
+    for place in ("staging/unit", "refused/data", "units/ab/abc"):
+        (out / STATE / place).mkdir(parents=True)
+        shutil.copyfile(out / "data" / "s0.parquet", out / STATE / place / "data.parquet")
     assert forget.forget(out, matching("71-0", "1-3"), forget.List("gone.txt", "id", "0" * 64)).records == 2
     left = rows(out)
     assert "'71-0'" not in left and "'1-3'" not in left and "'70-0'" not in left
