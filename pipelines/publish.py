@@ -125,6 +125,7 @@ def show(ledger: Ledger, digest: str, order: Sequence[str], *, prune: bool) -> b
     changed = [kind for kind in KINDS if not versions.same(version / kind, ledger.out / kind)]
     for kind in changed:
         versions.copy(version, kind, ready)
+        swap.keep_access(ledger.out / kind, ready / kind)
     pages = [*versions.PAGES, "manifest.json"]
     for name in pages:
         replace(ready / name, (version / name).read_bytes())
@@ -136,7 +137,7 @@ def show(ledger: Ledger, digest: str, order: Sequence[str], *, prune: bool) -> b
     for name in pages:
         if name == "manifest.json":
             faults.at("before-manifest")
-        (ready / name).replace(ledger.out / name)
+        swap.put(ready / name, ledger.out / name)
     sync_folder(ledger.out)
     faults.at("after-manifest")
     ledger.save(versions.ORDER, {"order": list(order), "prune": prune})
