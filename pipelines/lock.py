@@ -76,9 +76,8 @@ def held(folder: Path, out: Path) -> Iterator[Hold]:
         try:
             hold = Hold(out, _claim(folder / "claims", out, flocked=flocked))
         except FileNotFoundError:
-            raise LockedError(
-                _JUST.format(out)
-            ) from None  # the claim that was looked at went, so there is a higher one
+            # The claim that was looked at has gone, so there is a higher one.
+            raise LockedError(_JUST.format(out)) from None
         except OSError as error:
             raise UsageError(f"the output {out} cannot be written: {error.strerror}") from None
         over = threading.Event()
@@ -88,7 +87,7 @@ def held(folder: Path, out: Path) -> Iterator[Hold]:
             yield hold
         finally:
             over.set()
-            heart.join()
+            heart.join(1)  # not for ever, where a file system hangs
             _release(hold.claim)
 
 
@@ -128,6 +127,9 @@ def _claim(folder: Path, out: Path, *, flocked: bool) -> Path:
             file.write(json.dumps({**process.identity(), "beat": beat(), "flock": flocked}, sort_keys=True))
     except FileExistsError:
         raise LockedError(_JUST.format(out)) from None
+    except OSError:
+        mine.unlink(missing_ok=True)  # a full disk: what says nothing would hold the output for minutes
+        raise
     if _latest(folder) != mine:
         mine.unlink()
         raise LockedError(_JUST.format(out))

@@ -17,6 +17,7 @@ import pytest
 from pipelines import faults, forget, publish, recipe, rollback, swap
 from pipelines.errors import OutputError, ShardError, UsageError
 from pipelines.ledger import Ledger
+from pipelines.retune import retune
 from pipelines.run import run
 from pipelines.shards import sha256_of
 from pipelines.verify import verify
@@ -225,6 +226,7 @@ def test_a_version_is_the_dataset_whole_and_takes_no_space_of_its_own(made):
     assert [v.current for v in (now, before)] == [True, False]
     assert verify(now.path) == verify(before.path) == []
     assert all((before.path / name).read_bytes() == data for name, data in everything(made / "old").items())
+    assert retune(before.path, ["language.min_share=0"]).before.kept == before.kept
     parquet = lambda place: {p.stat().st_ino: p.stat().st_size for p in place.rglob("*.parquet")}  # noqa: E731
     state, published = parquet(out / STATE), parquet(out)
     assert sum(published.values()) == sum(state.values()), "what is published is second names"
