@@ -21,6 +21,7 @@ BUILT_IN = {
     "licence": "filters.licence:LicenceFilter",
     "mentions": "filters.mentions:MentionsFilter",
     "tokens": "filters.tokens:TokensFilter",
+    "contamination": "filters.contamination:ContaminationFilter",
     "gopher": "filters.documents.gopher:GopherFilter",
     "gopher_repetition": "filters.documents.repetition:GopherRepetitionFilter",
     "c4": "filters.documents.c4:C4Filter",

@@ -9,8 +9,9 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from filters.characters import kinds
 from filters.documents.languages import C4
-from filters.documents.rules import DocumentFilter, DocumentOptions, Documents, Rule, kinds, threshold
+from filters.documents.rules import DocumentFilter, DocumentOptions, Documents, Rule, threshold
 
 _PHRASES = (
     b"lorem ipsum", b"javascript", b"terms of use", b"privacy policy", b"cookie policy", b"uses cookies", b"use of cookies",

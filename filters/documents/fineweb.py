@@ -9,8 +9,9 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from filters.characters import kinds
 from filters.documents.languages import LINES
-from filters.documents.rules import DocumentFilter, DocumentOptions, Documents, Rule, kinds
+from filters.documents.rules import DocumentFilter, DocumentOptions, Documents, Rule
 
 
 class FinewebOptions(DocumentOptions, frozen=True, kw_only=True):

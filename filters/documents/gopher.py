@@ -9,9 +9,10 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from filters.characters import kinds
 from filters.contract import ConfigError
 from filters.documents.languages import STOP_WORDS, WORDS
-from filters.documents.rules import DocumentFilter, DocumentOptions, Documents, Rule, kinds
+from filters.documents.rules import DocumentFilter, DocumentOptions, Documents, Rule
 
 _MOST = 64
 """Stop words of a language that can be told apart."""

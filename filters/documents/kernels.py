@@ -9,8 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-SPACE, ALPHA, SYMBOL, WORD, ALONE, TERMINAL = (1 << i for i in range(6))
-"""Bits of a character: white space; a letter; punctuation; part of a word; a word by itself (ideographs, kana); ends a sentence."""
+from filters.characters import ALONE, ALPHA, SPACE, SYMBOL, TERMINAL, WORD
 
 _SEED = np.uint64(0xCBF29CE484222325)
 _PRIME = np.uint64(0x100000001B3)

@@ -9,8 +9,9 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from filters.characters import kinds
 from filters.documents.languages import REPETITION
-from filters.documents.rules import DocumentFilter, DocumentOptions, Documents, Rule, kinds
+from filters.documents.rules import DocumentFilter, DocumentOptions, Documents, Rule
 
 _Share = Annotated[float, msgspec.Meta(description="Greatest share of its kind; 0 is off.", ge=0, le=1)]
 

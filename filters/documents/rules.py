@@ -168,31 +168,3 @@ def _detector() -> Filter:
     from filters.language import LanguageFilter
 
     return LanguageFilter()
-
-
-@cache
-def kinds() -> np.ndarray:
-    """uint8[0x110000]: the bits of every character (``kernels``)."""
-    from datatrove.utils.text import PUNCTUATION_SET, TERMINAL_PUNCTUATION
-
-    from filters.documents import kernels as k
-
-    out = np.zeros(0x110000, np.uint8)
-    # Planes beyond these hold no letters and no spaces.
-    for point in (*range(0xD800), *range(0xE000, 0x32400)):
-        c = chr(point)
-        out[point] = k.SPACE * c.isspace() + k.ALPHA * c.isalpha() + k.WORD * (c.isalnum() or c == "_" or _is_mark(c))
-    for c in PUNCTUATION_SET:
-        out[ord(c)] |= k.SYMBOL
-    for c in TERMINAL_PUNCTUATION:
-        out[ord(c)] |= k.TERMINAL
-    for low, high in ((0x2E80, 0xA000), (0xF900, 0xFB00), (0x20000, 0x32000)):
-        letters = (out[low:high] & k.ALPHA) != 0
-        out[low:high][letters] |= k.ALONE
-    return out
-
-
-def _is_mark(c: str) -> bool:
-    import unicodedata
-
-    return ord(c) > 0x2FF and unicodedata.category(c)[0] == "M"

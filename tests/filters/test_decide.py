@@ -15,8 +15,11 @@ DECIDING = [n for n in registry.BUILT_IN if registry.load(n).measured_with is no
 
 
 def built(name, folder):
-    """A filter with its defaults, and with a tokenizer where it cannot do without."""
+    """A filter with its defaults, and with a tokenizer or a benchmark where it cannot do without."""
     found = registry.load(name)
+    if name == "contamination":
+        pq.write_table(pq.read_table(ROOT / "sample_data" / "alpaca.parquet"), folder / "items.parquet")
+        return found(found.Options(benchmarks=str(folder / "items.parquet"), words=3))
     return found(found.Options(tokenizer=str(tokenizer(folder / "tokenizer.json")))) if name == "tokens" else found()
 
 

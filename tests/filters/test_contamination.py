@@ -1,0 +1,147 @@
+"""Benchmark items in records: word for word, re-spaced, cut short, reworded; and texts that only sound alike."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from filters import registry
+from filters.contract import ConfigError
+from tests.support import batch_of
+
+QUESTIONS = [
+    "A baker fills four trays with nine rolls each, and sells a third of them before noon. How many rolls does she still have for the "
+    "afternoon, if two more fell on the floor and cannot be sold?",
+    "Which of these rivers crosses the largest number of countries on its way from the Black Forest to the sea where its delta lies?",
+    "Seven friends share the rent of a house in equal parts; when one of them moves out, everybody pays 40 more a month. What is the rent?",
+    "What is two plus two?",
+    "面团放在温暖的地方发酵两个小时以后体积变成原来的两倍，如果原来的体积是三升，那么现在的体积是多少升？",
+]
+ANSWERS = ["22", "The Danube", "1680", "4", "6升"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    place = tmp_path_factory.mktemp("benchmarks")
+    (place / "maths").mkdir()
+    pq.write_table(pa.table({"question": QUESTIONS[:3], "answer": ANSWERS[:3]}), place / "maths" / "test.parquet")
+    lines = [json.dumps({"prompt": q, "target": a}) for q, a in zip(QUESTIONS[3:], ANSWERS[3:], strict=True)]
+    with gzip.open(place / "small.jsonl.gz", "wt", encoding="utf-8") as file:
+        file.write("\n".join(lines))
+    return place
+
+
+def judge(folder, rows: list[dict], **options):
+    kind = registry.load("contamination")
+    return kind(kind.Options(benchmarks=str(folder), **options)).judge(batch_of(rows))
+
+
+def verdicts(folder, prompts: list[str], answer: str = "Let me see.", **options) -> list[str | None]:
+    codes = list(registry.load("contamination").reasons)
+    judged = judge(folder, [{"prompt": p, "response": answer} for p in prompts], **options)
+    return [codes[r] if r >= 0 else None for r in judged.reason]
+
+
+def test_an_item_is_found_and_named(folder):
+    judged = judge(
+        folder, [{"prompt": q, "response": "So."} for q in QUESTIONS] + [{"prompt": "Hello?", "response": "Hi."}]
+    )
+    assert judged.keep.tolist() == [False] * 5 + [True]
+    assert judged.scores["benchmark"].to_pylist() == ["maths"] * 3 + ["small"] * 2 + [None]
+    assert judged.scores["item"].to_pylist() == [0, 1, 2, 0, 1, None]
+    assert judged.scores["exact"].to_pylist() == [True] * 5 + [False]
+    assert judged.scores["overlap"].to_pylist()[:3] == [1, 1, 1]
+
+
+def test_spaces_case_quotes_and_markup_do_not_hide_it(folder):
+    spaced = "  **Q:**  " + QUESTIONS[0].upper().replace(" ", "  \n ").replace(",", " ;") + "\n\nThink step by step."
+    assert verdicts(folder, [spaced, "> " + QUESTIONS[4].replace("，", ", ")]) == [
+        "benchmark_overlap",
+        "benchmark_item",
+    ]
+
+
+def test_it_is_found_in_reasoning_and_in_the_middle_of_a_long_text(folder):
+    filler = "We talk of other things for a while and come back to them later on. " * 50
+    rows = [{"prompt": "Go.", "response": f"{filler}{QUESTIONS[2]} {filler}"}, {"prompt": "Go.", "response": filler}]
+    judged = judge(folder, rows)
+    assert judged.keep.tolist() == [False, True]
+    [start], [end] = judged.evidence.start, judged.evidence.end
+    text = rows[0]["response"]
+    assert text[start:end] == QUESTIONS[2].rstrip("?")
+    assert judged.evidence.rule == ["maths"]
+
+
+def test_most_of_an_item_is_enough_and_a_little_of_it_is_not(folder):
+    words = QUESTIONS[0].split()
+    assert verdicts(folder, [" ".join(words[: len(words) * 3 // 4]), " ".join(words[:12])]) == [
+        "benchmark_overlap",
+        None,
+    ]
+
+
+def test_its_answer_beside_it_makes_less_of_it_enough(folder):
+    words = QUESTIONS[0].split()
+    part = " ".join(words[:15])
+    assert verdicts(folder, [part]) == [None]
+    assert verdicts(folder, [part], answer="That makes 22 rolls.") == ["benchmark_overlap"]
+    assert verdicts(folder, [part], answer="That makes 227 rolls.") == [None]
+
+
+def test_one_word_in_twelve_reworded_does_not_hide_it(folder):
+    words = QUESTIONS[0].split()
+    words[9] = words[22] = "other"
+    assert verdicts(folder, [" ".join(words)], words=5) == ["benchmark_overlap"]
+
+
+def test_many_items_a_little_are_not_one(folder):
+    parts = [" ".join(q.split()[:11]) for q in QUESTIONS[:3]]
+    assert verdicts(folder, [" ".join(parts)]) == [None]
+
+
+def test_set_phrases_of_a_benchmark_do_not_count(tmp_path):
+    phrase = "Read the following passage with care and choose the one answer that is best supported by what it says. Passage {}: {}"
+    subjects = ["rivers", "bread", "music", "rent", "snow", "glass"]
+    questions = [phrase.format(i, " ".join([s] * 3)) for i, s in enumerate(subjects)]
+    pq.write_table(pa.table({"question": questions}), tmp_path / "reading.parquet")
+    assert verdicts(tmp_path, [phrase.format(9, "the sea")], common=3) == [None]
+    assert verdicts(tmp_path, [phrase.format(9, "the sea")], common=10) == ["benchmark_overlap"]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2), st.integers(0, 10_000), st.integers(1, 6))
+def test_gaps_and_neighbours_do_not_change_what_is_found(folder, which, seed, stretch):
+    rng = random.Random(seed)
+    noise = " ".join(rng.choices(["alpha", "beta", "gamma", "delta"], k=rng.randrange(20)))
+    text = noise + " " + QUESTIONS[which].replace(" ", " " * stretch) + " " + noise
+    alone = judge(folder, [{"prompt": text, "response": "So."}])
+    company = judge(folder, [{"prompt": "Hello", "response": "Hi"}, {"prompt": text, "response": "So."}])
+    assert alone.scores["overlap"].to_pylist() == company.scores["overlap"].to_pylist()[1:] == [1]
+    assert alone.scores["item"].to_pylist() == [which]
+
+
+def test_odd_texts_are_kept(folder):
+    assert verdicts(folder, ["", " ", "\x00" * 99, "…", "é" * 5000, "a " * 5000]) == [None] * 6
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda p: None, "no benchmarks"),
+        (lambda p: pq.write_table(pa.table({"number": [1]}), p / "a.parquet"), "has no column of questions"),
+        (lambda p: (p / "a.parquet").write_bytes(b"PAR1 no"), "no readable parquet file"),
+        (lambda p: (p / "a.jsonl").write_text("{"), "no readable jsonl file"),
+        (lambda p: pq.write_table(pa.table({"question": ["So?"]}), p / "a.parquet"), "no item at"),
+    ],
+)  # fmt: skip
+def test_benchmarks_that_are_none_are_refused_in_a_line(tmp_path, make, said):
+    make(tmp_path)
+    with pytest.raises(ConfigError, match=said):
+        judge(tmp_path, [{"prompt": "a", "response": "b"}])
