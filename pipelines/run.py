@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines import forget, gates, leftover, lineage, manifest, progress, publish, quarantine, shards, units
+from pipelines import forget, gates, leftover, lineage, manifest, progress, publish, quarantine, shards, stores, units
 from pipelines.errors import DONE, PARTIAL, GateError, OutputError, ShardError, StoppedError, UsageError
 from pipelines.ledger import Ledger
 from pipelines.limits import Limits, Stopped, stoppable, within
@@ -134,10 +134,18 @@ def plan_of(recipe: Recipe, found: list[shards.Shard], ledger: Ledger | None) ->
     return units.plan(recipe, found, fingerprints)
 
 
+def place(recipe: Recipe) -> Path | None:
+    """The folder of this machine that a run of the recipe writes to; None where it names no output."""
+    given = recipe.output.path
+    if not given or stores.is_url(given):
+        return stores.state(recipe.output) if given else None
+    return Path(given).absolute()
+
+
 def _output(recipe: Recipe) -> Path:
-    if not recipe.output.path:
+    if (out := place(recipe)) is None:
         raise UsageError("no output: give --output, or output.path in the recipe")
-    out = Path(recipe.output.path).absolute()
+    stores.refuse_within(recipe.input.path, recipe.output.path)
     source = Path(recipe.input.path).absolute()
     if source.is_dir() and (out == source or source in out.parents):
         raise UsageError(f"the output {out} lies inside the input {source}: give a folder outside it")

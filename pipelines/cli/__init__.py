@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from pipelines.cli import provenance, rolled, scheduling
-from pipelines.errors import DONE, PARTIAL, USAGE, CorpusmillError
+from pipelines.errors import DONE, PARTIAL, USAGE, CorpusmillError, UsageError
 
 EXIT_CODES = (
     "exit codes: 0 done; 2 wrong usage or recipe; 3 some work failed, the rest is published; "
@@ -22,6 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     try:
         _check_packages()
+        _refuse_urls(args)
         return args.run(args)
     except CorpusmillError as error:
         print(f"corpusmill: {error}", file=sys.stderr)
@@ -47,6 +49,17 @@ def _check_packages() -> None:
         )
         error.exit_code = USAGE
         raise error
+
+
+def _refuse_urls(args: argparse.Namespace) -> None:
+    """What takes a folder or a file of this machine must not take a URL for one: it would say that nothing is there."""
+    for name, value in vars(args).items():
+        for path in value if isinstance(value, list) else [value]:
+            if isinstance(path, Path) and re.match(r"[A-Za-z][\w+.-]+:/", str(path)):
+                raise UsageError(
+                    f"{name} is a URL, and this command works on folders of this machine: for a dataset on a store, give the folder "
+                    "that its runs keep their state in (`corpusmill plan` names it)"
+                )
 
 
 def _parser() -> argparse.ArgumentParser:

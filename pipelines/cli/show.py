@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import msgspec
@@ -54,10 +53,10 @@ def plan(recipe: Recipe) -> str:
     """Shards, schemas and work; nothing is written."""
     from pipelines import shards
     from pipelines.ledger import STATE, Ledger
-    from pipelines.run import plan_of
+    from pipelines.run import place, plan_of
 
     found = shards.find(recipe.input.path, recipe.input.augment)
-    out = Path(recipe.output.path).absolute() if recipe.output.path else None
+    out = place(recipe)
     ledger = Ledger(out) if out and (out / STATE).is_dir() else None
     made = plan_of(recipe, found, ledger)
     todo = [u for u in made.units if ledger is None or ledger.receipt(u.key) is None]
