@@ -7,6 +7,7 @@ it was. Whatever changes the parent's data afterwards (another run, records forg
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,18 +66,21 @@ def parents_of(shards: Sequence[Shard]) -> list[Parent]:
 
 def _published(shards: Sequence[Shard]) -> Iterator[tuple[str, Parent]]:
     """Datasets on a store, by the folder of the version that was read. Shards come from one listing, so there is one at most."""
-    for url in {
-        s.path.partition("/data/")[0] + "/" for s in shards if s.path.startswith("s3://") and "/data/" in s.path
-    }:
+    for url in {f"{m[1]}/" for s in shards if (m := re.match(r"(s3://.*/versions/[0-9a-f]{64})/data/", s.path))}:
         if told := _manifest(url):
-            yield url, Parent(url, told["name"], told["data_digest"])
+            home = stores.home(url)
+            yield home, Parent(home, told["name"], told["data_digest"])
 
 
-def walk(out: Path) -> Node:
-    """The family tree of a dataset, to its sources. Raises UsageError where there is no dataset."""
-    if not (out / "manifest.json").is_file():
+def walk(out: Path | str) -> Node:
+    """The family tree of a dataset in a folder, or behind a URL, to its sources. Raises UsageError where there is no dataset."""
+    if isinstance(out, Path):
+        there, out = (out / "manifest.json").is_file(), out.absolute()
+    else:
+        there = _manifest(out) is not None
+    if not there:
         raise UsageError(f"no dataset at {out}: it has no manifest.json")
-    return _node(out.absolute(), None, ())
+    return _node(out, None, ())
 
 
 def problems(node: Node) -> Iterator[str]:
@@ -126,7 +130,7 @@ def _manifest(out: Path | str) -> dict[str, Any] | None:
 def _homes(out: Path | str) -> dict[str, str]:
     """Where each parent was, by digest."""
     try:
-        told = json.loads(stores.read(f"{out}/run.json".replace("//run.json", "/run.json")))
+        told = json.loads(stores.beside(out, "run.json") if isinstance(out, str) else (out / "run.json").read_bytes())
         return {p["data_digest"]: p["path"] for p in told.get("parents", [])}
     except (OSError, ShardError, ValueError, KeyError, TypeError):
         return {}

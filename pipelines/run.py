@@ -9,7 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +25,14 @@ from pipelines.recipe import Recipe
 @dataclass(frozen=True)
 class Result:
     """manifest: what is published. did: units done by this run. changed: whether it published anything. failed: shard -> why,
-    for all that is not in it."""
+    for all that is not in it. url: where it was published beside ``out``, if its output is on a store; ends in ``/``."""
 
     out: Path
     manifest: Mapping[str, Any]
     did: int
     changed: bool
     failed: Mapping[str, str]
+    url: str = ""
 
     @property
     def exit_code(self) -> int:
@@ -47,8 +48,9 @@ def run(recipe: Recipe, workers: int = 1, limits: Limits = Limits()) -> Result: 
     found = shards.find(recipe.input.path, recipe.input.augment)
     ledger.prepare()
     try:
-        with ledger.lock(), stoppable():
-            return _run(recipe, ledger, found, workers, limits, began)
+        with ledger.lock(), stoppable(), stores.target(recipe.output.path, ledger) as target:
+            done = _run(recipe, ledger, found, workers, limits, began)
+            return replace(done, changed=target.bring() or done.changed, url=target.url) if target else done
     except Stopped as stopped:
         raise StoppedError(
             f"stopped: {stopped}; what is done stays done, and the same command goes on from there"

@@ -12,6 +12,7 @@ import msgspec
 from filters import registry
 from filters.contract import ConfigError, Filter
 from filters.reading import ReadFilter
+from pipelines import stores
 from pipelines.errors import UsageError
 from pipelines.lineage import CURRENT, STALE, Node
 from pipelines.provenance.page import ORIGINS
@@ -40,11 +41,13 @@ def result(done: Result) -> str:
         edits = ", ".join(f"{label} {n:,}" for label, n in sorted(f["edits"].items(), key=lambda e: -e[1])[:4])
         note = shown + (f"{'; ' if shown else ''}replaced {edits}" if edits else "")
         lines.append(f"  {f['name']:<{width}}  {left:>12,}  -{f['rejected_first']:<8,} {note}".rstrip())
+    data = f"{done.url}versions/{told['digest']}/data/" if done.url else done.out / "data"
     lines += [
         "",
-        f"  data      {done.out / 'data'}",
-        f"  manifest  {done.out / 'manifest.json'}",
+        f"  data      {data}",
+        f"  manifest  {f'{done.url}manifest.json' if done.url else done.out / 'manifest.json'}",
         f"  report    {done.out / 'report.html'}",
+        *([f"  state     {done.out}"] if done.url else []),
     ]
     return "\n".join(lines)
 
@@ -81,7 +84,13 @@ def plan(recipe: Recipe) -> str:
     rows = sum(max(u.part.rows, 0) for u in todo)
     more = ", and copies of them" if any(u.shard.augment for u in todo) else ""
     lines.append(f"work: {len(todo)} of {len(made.units)} units to do, {rows:,} records{more}")
-    lines.append(f"output {out}" if out else "output: none given (--output)")
+    lines.append(
+        f"output {recipe.output.path}, state {out}"
+        if stores.is_url(recipe.output.path)
+        else f"output {out}"
+        if out
+        else "output: none given (--output)"
+    )
     return "\n".join(lines)
 
 

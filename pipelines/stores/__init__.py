@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -17,7 +18,9 @@ from filters.compiled import cache_folder
 from pipelines.errors import UsageError
 
 if TYPE_CHECKING:
+    from pipelines.ledger import Ledger
     from pipelines.recipe import Output
+    from pipelines.stores.push import Target
 
 SCHEMES = ("s3", "hf")
 WAITING = 32
@@ -110,10 +113,36 @@ def state(output: Output) -> Path:
     return base.absolute() / "outputs" / told
 
 
+@contextmanager
+def target(url: str, ledger: Ledger) -> Iterator[Target | None]:
+    """Where a run's result goes when its output is a URL; held until the block ends. None for an output that is a folder."""
+    if not is_url(url):
+        yield None
+        return
+    from pipelines.stores.push import target
+
+    with target(url, ledger) as held:
+        yield held
+
+
 def refuse_within(source: str, output: str) -> None:
     """Raises UsageError where the output would be read as input."""
     if is_url(source) and f"{output.rstrip('/')}/".startswith(f"{source.rstrip('/')}/"):
         raise UsageError(f"the output {output} lies inside the input {source}: give a place outside it")
+
+
+def beside(url: str, name: str) -> bytes:
+    """A file that stands beside the data of a published dataset. Raises ShardError."""
+    from pipelines.stores import published
+
+    return read(f"{published.version(url.rstrip('/') + '/') or url}{name}")
+
+
+def home(url: str) -> str:
+    """The dataset that a version's folder belongs to."""
+    from pipelines.stores import published
+
+    return published.home(url)
 
 
 def threads(path: str) -> int:

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from pipelines import manifest
@@ -38,5 +40,15 @@ def version(url: str) -> str | None:
     found = manifest_of(url)
     if found is None:
         return None
-    digest = found[0]["digest"]
-    return url if url.endswith(f"/versions/{digest}/") else f"{url}versions/{digest}/"
+    return folder(url, found[0])
+
+
+def folder(url: str, told: Mapping[str, Any]) -> str:
+    """Where the files are of the manifest that stands at ``url``."""
+    own = f"versions/{told['digest']}/"
+    return url if url.endswith(f"/{own}") else url + own
+
+
+def home(url: str) -> str:
+    """The dataset that a version's folder belongs to."""
+    return re.sub(r"versions/[0-9a-f]{64}/$", "", url)

@@ -32,6 +32,8 @@ CONNECT, READ = 10.0, 30.0
 """Seconds to wait for a connection, and for the next bytes of an answer."""
 
 POOL = 64
+PAGE = 1000
+"""Keys an answer to a listing holds; memory is that of what is made of them."""
 
 MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
 DENIED = frozenset({"401", "403", "AccessDenied", "Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken",
@@ -120,11 +122,41 @@ def _word(code: str) -> str:
 
 def listed(bucket: str, prefix: str, most: int | None = None) -> Iterator[dict[str, Any]]:
     """Objects whose key begins so (Key, Size, ETag, LastModified), in order of keys, a page at a time."""
-    config = {} if most is None else {"MaxItems": most, "PageSize": most}
+    config = {"PageSize": PAGE} if most is None else {"MaxItems": most, "PageSize": most}
     with speaking(f"s3://{bucket}"):
         pages = client().get_paginator("list_objects_v2")
         for page in pages.paginate(Bucket=bucket, Prefix=prefix, PaginationConfig=config):
             yield from page.get("Contents", ())
+
+
+def folders(bucket: str, prefix: str, *, files: bool = False) -> Iterator[str]:
+    """Names directly below a prefix: of folders, which end in ``/``, and of objects if asked for."""
+    with speaking(f"s3://{bucket}"):
+        pages = client().get_paginator("list_objects_v2")
+        for page in pages.paginate(Bucket=bucket, Prefix=prefix, Delimiter="/"):
+            yield from (told["Prefix"][len(prefix) :] for told in page.get("CommonPrefixes", ()))
+            yield from (told["Key"][len(prefix) :] for told in page.get("Contents", ()) if files)
+
+
+def delete(bucket: str, keys: list[str]) -> None:
+    """Raises StoreError where one of them stays."""
+    for start in range(0, len(keys), 1000):
+        named = [{"Key": key} for key in keys[start : start + 1000]]
+        with speaking(f"s3://{bucket}"):
+            told = client().delete_objects(Bucket=bucket, Delete={"Objects": named, "Quiet": True})
+        if errors := told.get("Errors"):
+            raise StoreError(
+                f"s3://{bucket}: {len(errors)} objects cannot be deleted ({_word(errors[0].get('Code', ''))})"
+            )
+
+
+def abort_uploads(bucket: str, prefix: str) -> None:
+    """Uploads in parts that a dead run left; they cost money and are seen by nobody. The caller holds what is below the prefix."""
+    with speaking(f"s3://{bucket}"):
+        pages = client().get_paginator("list_multipart_uploads")
+        for page in pages.paginate(Bucket=bucket, Prefix=prefix):
+            for told in page.get("Uploads", ()):
+                client().abort_multipart_upload(Bucket=bucket, Key=told["Key"], UploadId=told["UploadId"])
 
 
 def find(url: str) -> Iterator[tuple[str, str, Stat]]:
