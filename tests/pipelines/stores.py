@@ -10,14 +10,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import boto3
 import pytest
-
-pytest.importorskip("boto3")
-pytest.importorskip("moto")
-
+from botocore.retries.standard import ExponentialBackoff
 from moto.server import ThreadedMotoServer
 
 from pipelines.stores import s3
@@ -29,11 +28,13 @@ DENIED = b"<Error><Code>AccessDenied</Code><Message>No.</Message></Error>"
 
 @dataclass
 class Fault:
-    """What happens to the first ``times`` requests that match ``METHOD path?query``. do: called before the request goes on."""
+    """What happens to the first ``times`` requests that match ``METHOD path?query``. lost: the answer. do: called before the request
+    goes on."""
 
     match: str
     status: int = 0
     cut: bool = False
+    lost: bool = False
     stall: float = 0.0
     without: str = ""
     do: Callable[[], object] | None = None
@@ -74,7 +75,8 @@ class _Handler(BaseHTTPRequestHandler):
         return
 
     def _any(self) -> None:
-        fault = self.proxy.fault(f"{self.command} {self.path}") or Fault("")
+        how = " copied" if "x-amz-copy-source" in self.headers else ""
+        fault = self.proxy.fault(f"{self.command} {self.path}{how}") or Fault("")
         size = int(self.headers.get("Content-Length") or 0)
         if fault.cut and size:
             self.rfile.read(size // 2)
@@ -93,6 +95,10 @@ class _Handler(BaseHTTPRequestHandler):
         there.request(self.command, self.path, body, headers)
         answer = there.getresponse()
         data = answer.read()
+        if fault.lost:
+            self.close_connection = True
+            self.connection.close()
+            return
         self._answer(answer.status, answer.getheaders(), data, cut=fault.cut)
         there.close()
 
@@ -100,7 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, status: int, headers: list[tuple[str, str]], data: bytes, cut: bool = False) -> None:
         self.send_response_only(status)
-        length = dict((k.lower(), v) for k, v in headers).get("content-length", str(len(data)))
+        length = {k.lower(): v for k, v in headers}.get("content-length", str(len(data)))
         for name, value in headers:
             if name.lower() not in ("content-length", "connection", "transfer-encoding"):
                 self.send_header(name, value)
@@ -132,7 +138,7 @@ class Store:
     def get(self, key: str) -> bytes:
         return s3.client().get_object(Bucket=self.bucket, Key=key)["Body"].read()
 
-    def keys(self, prefix: str = "") -> list[str]:
+    def listed(self, prefix: str = "") -> list[str]:
         return [e["Key"] for e in s3.listed(self.bucket, prefix)]
 
     def fault(self, match: str, **told) -> Fault:
@@ -140,11 +146,21 @@ class Store:
         return self.proxy.faults[-1]
 
 
+def behind(store: Store, key: str, data: bytes) -> None:
+    """Written by somebody else: past the proxy."""
+    _other(store.proxy.to).put_object(Bucket=store.bucket, Key=key, Body=data)
+
+
+@cache
+def _other(port: int):
+    return boto3.client("s3", endpoint_url=f"http://127.0.0.1:{port}")
+
+
 _numbers = itertools.count()
 
 
-@pytest.fixture(scope="module")
-def proxy() -> Iterator[Proxy]:
+@pytest.fixture(scope="module", name="proxy")
+def the_proxy() -> Iterator[Proxy]:
     """Moto behind the proxy, and the environment that leads to it."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
@@ -158,15 +174,18 @@ def proxy() -> Iterator[Proxy]:
         for name, value in told.items():
             patch.setenv(f"AWS_{name}", value)
         patch.setattr(s3, "ATTEMPTS", 3)
-        patch.setattr(s3, "READ", 1.0)
+        patch.setattr(s3, "READ", 3.0)
+        # The pauses between tries are botocore's to test.
+        patch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0.01)
         s3.client.cache_clear()
+        _other(proxy.to)
         yield proxy
         s3.client.cache_clear()
     server.stop()
 
 
-@pytest.fixture
-def store(proxy: Proxy) -> Iterator[Store]:
+@pytest.fixture(name="store")
+def a_store(proxy: Proxy) -> Iterator[Store]:
     proxy.faults.clear()
     proxy.seen.clear()
     yield Store(proxy, f"bucket-{next(_numbers)}")

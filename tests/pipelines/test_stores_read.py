@@ -19,7 +19,7 @@ from pipelines.cli.explain import explain
 from pipelines.errors import PARTIAL, USAGE, CorpusmillError, ShardError, StoreError, UsageError
 from pipelines.stores import ranged, s3
 from tests.pipelines.conftest import contents, manifest, write_shard
-from tests.pipelines.stores import KEY_ID, SECRET, Store, proxy, store  # noqa: F401 (fixtures)
+from tests.pipelines.stores import KEY_ID, SECRET, Store, a_store, behind, the_proxy  # noqa: F401 (fixtures)
 
 LIGHT = {"name": "light", "filters": [{"language": {"allow": ["en", "de"]}}]}
 
@@ -55,7 +55,9 @@ def test_the_same_shards_give_the_same_bytes_from_s3(store, folder, local, tmp_p
     assert (again.did, again.changed) == (0, False)
 
 
-@pytest.mark.parametrize("pattern", ["", "/", "/*.parquet", "/**/*.parquet", "/s[01].*", "/s0.parquet", "/deep", "/*/s?.parquet"])
+@pytest.mark.parametrize(
+    "pattern", ["", "/", "/*.parquet", "/**/*.parquet", "/s[01].*", "/s0.parquet", "/deep", "/*/s?.parquet"]
+)
 def test_folders_globs_and_files_name_the_same_shards_as_on_a_disk(store, folder, pattern, monkeypatch):
     monkeypatch.setattr(s3, "PAGE", 2)
     store.put_folder(folder, "in")
@@ -66,7 +68,9 @@ def test_folders_globs_and_files_name_the_same_shards_as_on_a_disk(store, folder
     assert [(s.name, s.kind, s.size) for s in there] == [(s.name, s.kind, s.size) for s in here]
 
 
-@pytest.mark.parametrize("key", ["in/a/../x.parquet", "in//x.parquet", "in/./x.parquet", "in/a\\b.parquet", "in/a\x01.parquet"])
+@pytest.mark.parametrize(
+    "key", ["in/a/../x.parquet", "in//x.parquet", "in/./x.parquet", "in/a\\b.parquet", "in/a\x01.parquet"]
+)
 def test_a_key_that_is_no_path_of_a_file_is_refused(store, key, monkeypatch):
     entry = {"Key": key, "Size": 1, "ETag": '"e"', "LastModified": None}
     monkeypatch.setattr(s3, "listed", lambda bucket, prefix, most=None: iter([entry]))
@@ -88,7 +92,9 @@ def test_the_sha256_that_a_store_checked_spares_reading(store, folder):
     assert "s1.parquet" in got[0]
 
 
-@pytest.mark.parametrize("fault", [{"status": 503}, {"cut": True}, {"stall": 2.0}])
+@pytest.mark.parametrize(
+    "fault", [{"status": 503}, {"cut": True}, pytest.param({"stall": 4.0}, marks=pytest.mark.slow)]
+)
 def test_a_store_that_is_slow_or_breaks_off_costs_time_and_no_bytes(store, folder, local, tmp_path, fault):
     store.put_folder(folder, "in")
     met = store.fault(r"GET /[^?]*/in/.*\.(parquet|gz)", times=2, **fault)
@@ -116,18 +122,11 @@ def test_an_object_that_changes_while_it_is_read_is_noticed(store, folder, tmp_p
     other = (folder / "s0.parquet").read_bytes()
     # Hashed, opened for its schema and for its row groups, then read; the change comes in between.
     hashed = store.fault(r"GET .*/in/s1\.parquet", times=3)
-    store.fault(r"GET .*/in/s1\.parquet", times=1, do=lambda: _replace(store, "in/s1.parquet", other))
+    store.fault(r"GET .*/in/s1\.parquet", times=1, do=lambda: behind(store, "in/s1.parquet", other))
     done = curate(f"{store.url}/in", tmp_path / "out")
     assert hashed.met == 3
     assert done.failed == {"s1.parquet": "it changed while it was read: run again"}
     assert "data/s1.parquet" not in contents(done.out)
-
-
-def _replace(store: Store, key: str, data: bytes) -> None:
-    import boto3
-
-    to = f"http://127.0.0.1:{store.proxy.to}"
-    boto3.client("s3", endpoint_url=to).put_object(Bucket=store.bucket, Key=key, Body=data)
 
 
 def test_an_object_that_changed_between_two_ranges_is_refused_by_the_store(store, monkeypatch):
@@ -221,7 +220,9 @@ def test_a_broken_object_is_a_broken_shard(store, folder, tmp_path):
     assert manifest(done.out)["records"]["read"] == 40
 
 
-@given(data=st.binary(max_size=200), moves=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 220), st.integers(-1, 90))))
+@given(
+    data=st.binary(max_size=200), moves=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 220), st.integers(-1, 90)))
+)
 def test_ranges_read_as_the_whole_does(data, moves):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ranged, "BLOCK", 16)
