@@ -6,6 +6,7 @@ A path is a URL when it names a scheme. Only the path says which it is, so that 
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 import re
 from collections.abc import Iterator
@@ -60,13 +61,7 @@ def check(path: str, what: str) -> None:
 def of(url: str) -> ModuleType:
     """The module that speaks to the store. Raises UsageError."""
     check(url, "the URL")
-    if url.startswith("hf://"):
-        from pipelines.stores import hub
-
-        return hub
-    from pipelines.stores import s3
-
-    return s3
+    return importlib.import_module("pipelines.stores.hub" if url.startswith("hf://") else "pipelines.stores.s3")
 
 
 def find(url: str) -> Iterator[tuple[str, str, Stat]]:

@@ -123,11 +123,8 @@ class Target:
                 raise OutputError(f"{self.url}: somebody else published there meanwhile; nothing was changed") from None
 
     def _sweep(self, told: Mapping[str, Any]) -> None:
-        """Delete versions that are not kept. The one that was published until now stays until the next publish, for those who read it,
-        unless records were forgotten."""
+        """Delete versions that the folder does not keep either."""
         keep = {told["digest"], *versions.order(self.ledger)}
-        if self.current is not None and self.current.get("forgotten") == told.get("forgotten"):
-            keep.add(self.current["digest"])
         bucket, prefix = s3.split(f"{self.url}versions/")
         with s3.speaking(self.url):
             for name in list(s3.folders(bucket, prefix)):

@@ -68,22 +68,21 @@ def test_the_published_dataset_is_the_one_in_the_states_folder(store, out, shard
 
 
 def test_of_a_changed_dataset_only_what_is_new_is_sent(store, out, shards, tmp_path):
-    first = curate(shards, out, tmp_path / "state").manifest
+    first = curate(shards, out, tmp_path / "state", keep_versions=1).manifest
     write_shard(shards / "s1.parquet", 9)
     store.proxy.seen.clear()
-    curate(shards, out, tmp_path / "state")
+    curate(shards, out, tmp_path / "state", keep_versions=1)
     put = [line.rpartition("/")[2] for line in store.proxy.seen if line.startswith("PUT") and line.count("/s")]
     assert sorted(put) == ["s0.parquet copied"] * 3 + ["s1.parquet"] * 3 + ["s2.parquet copied"] * 3
     assert current(store)["digest"] != first["digest"]
     assert verified.verify(out) == []
-    # The version before stays for those who read it, until the next publish.
     assert seen(store, first)
-    write_shard(shards / "s1.parquet", 10)
-    curate(shards, out, tmp_path / "state")
+    curate(shards, out, tmp_path / "state", keep_versions=0)
     assert not seen(store, first)
     assert verified.verify(out) == []
 
 
+@pytest.mark.slow
 def test_versions_that_the_recipe_keeps_stay_and_can_be_published_again(store, out, shards, tmp_path):
     first = curate(shards, out, tmp_path / "state", keep_versions=3)
     before = seen(store)
@@ -119,6 +118,7 @@ def test_without_its_state_a_run_judges_again_and_knows_what_was_forgotten(store
     assert store.get("out/manifest.json") == before
 
 
+@pytest.mark.slow
 def test_without_its_state_the_same_input_is_the_same_dataset(store, out, shards, tmp_path):
     curate(shards, out, tmp_path / "state")
     before = seen(store)
@@ -128,7 +128,7 @@ def test_without_its_state_the_same_input_is_the_same_dataset(store, out, shards
     assert seen(store) == before
 
 
-@pytest.mark.parametrize("fault", [{"status": 503}, {"cut": True}])
+@pytest.mark.parametrize("fault", [pytest.param({"status": 503}, marks=pytest.mark.slow), {"cut": True}])
 def test_uploads_that_fail_for_a_while_come_to_the_same_bytes(store, out, shards, tmp_path, fault):
     met = store.fault(r"PUT .*/versions/.*/data/", times=2, **fault)
     done = curate(shards, out, tmp_path / "state")
@@ -185,6 +185,7 @@ def test_somebody_else_who_published_meanwhile_is_not_written_over(store, out, s
         curate(shards, out, tmp_path / "state")
 
 
+@pytest.mark.slow
 def test_a_state_that_does_not_know_what_is_published_does_not_publish_over_it(store, out, shards, tmp_path):
     curate(shards, out, tmp_path / "one")
     write_shard(shards / "s1.parquet", 9)
@@ -248,6 +249,7 @@ def test_a_lock_is_renewed_while_the_run_lives(store, out, tmp_path, monkeypatch
         assert mine.etag != first
 
 
+@pytest.mark.slow
 def test_who_lost_the_lock_does_not_publish(store, out, shards, tmp_path, monkeypatch):
     curate(shards, out, tmp_path / "state")
     before = store.get("out/manifest.json")
@@ -294,6 +296,7 @@ def test_a_run_that_is_killed_while_it_uploads_leaves_the_old_dataset_and_the_sa
     assert not s3.client().list_multipart_uploads(Bucket=store.bucket).get("Uploads")
 
 
+@pytest.mark.slow
 def test_a_file_in_parts_is_the_same_file_or_none(store, tmp_path, monkeypatch):
     monkeypatch.setattr(push, "IN_PARTS", 1 << 20)
     data = os.urandom(9 << 20)
@@ -325,6 +328,7 @@ def test_an_output_inside_its_input_and_one_that_is_no_bucket_are_refused(store,
         curate(shards, "hf://datasets/a/b", tmp_path / "state")
 
 
+@pytest.mark.slow
 def test_verify_names_what_is_not_as_it_was_published(store, out, shards, tmp_path):
     curate(shards, out, tmp_path / "state")
     base = f"out/versions/{current(store)['digest']}"
