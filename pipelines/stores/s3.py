@@ -14,6 +14,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -53,6 +54,7 @@ def client() -> Any:
     """Once a process; safe to use from threads. Raises UsageError where boto3 is not installed or its settings are wrong."""
     try:
         import boto3
+        import botocore.session
         from botocore.config import Config
         from botocore.exceptions import BotoCoreError
     except ImportError:
@@ -62,9 +64,21 @@ def client() -> Any:
         max_pool_connections=POOL,
     )  # fmt: skip
     try:
-        return boto3.session.Session().client("s3", config=config)
+        session = botocore.session.get_session()
+        session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_time)
+        return boto3.session.Session(botocore_session=session).client("s3", config=config)
     except (BotoCoreError, ValueError) as error:
         raise StoreError(f"the AWS settings are wrong ({type(error).__name__}): mend them", usage=True) from None
+
+
+def _time(text: Any) -> datetime:
+    """A time as S3 writes it. botocore's own reading of it takes half of the time that a listing takes."""
+    try:
+        return datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        from botocore.utils import parse_timestamp
+
+        return parse_timestamp(text)
 
 
 def split(url: str) -> tuple[str, str]:
