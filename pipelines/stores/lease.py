@@ -13,7 +13,7 @@ import socket
 import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -27,6 +27,9 @@ LEASE = 300.0
 
 BEAT = 30.0
 """Seconds between renewals."""
+
+PATIENCE = 3.0
+"""Seconds that the end of a run waits for a renewal that is under way: a run that is told to end has ten."""
 
 
 class Lease:
@@ -64,12 +67,11 @@ class Lease:
 
     def release(self) -> None:
         """It stays, with no holder; a store that does not answer now leaves it to be stale."""
-        with self._turn:
-            self.told = {"holder": "", "state": self.told["state"]}
-            try:
-                self._put(IfMatch=self.etag)
-            except (ShardError, LockedError):
-                return
+        if not self._turn.acquire(timeout=PATIENCE):
+            return
+        self.told = {"holder": "", "state": self.told["state"]}
+        with suppress(ShardError, LockedError):
+            self._put(IfMatch=self.etag)
 
     def _put(self, **condition: str) -> None:
         bucket, key = s3.split(self.url)
@@ -136,5 +138,5 @@ def held(url: str, state: Path) -> Iterator[Lease]:
         yield lease
     finally:
         over.set()
-        thread.join(timeout=BEAT)
+        thread.join(timeout=PATIENCE)
         lease.release()
