@@ -38,17 +38,26 @@ def load(key: bytes, usable: Callable[[bytes], bool], make: Callable[[], bytes])
     return made
 
 
-def _folder() -> Path | None:
-    """The folder, made if need be; None where there is none that can be trusted."""
+def cache_folder() -> Path | None:
+    """The folder for what can be made again; None where there is to be none. It need not be there."""
     told = os.environ.get("CORPUSMILL_CACHE", "")
     if told == "off":
         return None
-    base = Path(told) if told else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "corpusmill"
+    try:
+        return Path(told) if told else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "corpusmill"
+    except RuntimeError:  # there is no home
+        return None
+
+
+def _folder() -> Path | None:
+    """The folder, made if need be; None where there is none that can be trusted."""
+    if (base := cache_folder()) is None:
+        return None
     folder = base / "patterns"
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return folder if _is_ours(folder.stat()) else None
-    except (OSError, RuntimeError):
+    except OSError:
         return None
 
 

@@ -27,6 +27,14 @@ class ShardError(CorpusmillError):
     """One shard cannot be read; the others go on."""
 
 
+class StoreError(ShardError):
+    """A store does not answer, or does not let us in: that says nothing about the shard. usage: only other settings can help."""
+
+    def __init__(self, message: str, *, usage: bool = False) -> None:
+        super().__init__(message)
+        self.exit_code = USAGE if usage else PARTIAL
+
+
 class OutputError(CorpusmillError):
     """The output cannot be written or is not what it should be."""
 

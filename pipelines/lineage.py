@@ -7,13 +7,14 @@ it was. Whatever changes the parent's data afterwards (another run, records forg
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines import manifest
-from pipelines.errors import UsageError
+from pipelines import manifest, stores
+from pipelines.errors import ShardError, UsageError
 from pipelines.shards import Shard
 
 CURRENT, STALE, MISSING, BROKEN = "current", "stale", "missing", "broken"
@@ -51,23 +52,35 @@ class Node:
 
 def parents_of(shards: Sequence[Shard]) -> list[Parent]:
     """The corpusmill datasets whose data/ these shards lie in, by path."""
-    found: dict[Path, Parent] = {}
-    for folder in sorted({Path(s.path).absolute().parent for s in shards}):
+    found: dict[str, Parent] = dict(_published(shards))
+    for folder in sorted({Path(s.path).absolute().parent for s in shards if not stores.is_url(s.path)}):
         for home in (folder, *folder.parents):
             if home.name != "data" or not (home.parent / "manifest.json").is_file():
                 continue
-            out = home.parent
+            out = str(home.parent)
             if out not in found and (told := _manifest(out)):
-                found[out] = Parent(str(out), told["name"], told["data_digest"])
+                found[out] = Parent(out, told["name"], told["data_digest"])
             break
     return [found[k] for k in sorted(found)]
 
 
-def walk(out: Path) -> Node:
-    """The family tree of a dataset, to its sources. Raises UsageError where there is no dataset."""
-    if not (out / "manifest.json").is_file():
+def _published(shards: Sequence[Shard]) -> Iterator[tuple[str, Parent]]:
+    """Datasets on a store, by the folder of the version that was read. Shards come from one listing, so there is one at most."""
+    for url in {f"{m[1]}/" for s in shards if (m := re.match(r"(s3://.*/versions/[0-9a-f]{64})/data/", s.path))}:
+        if told := _manifest(url):
+            home = stores.home(url)
+            yield home, Parent(home, told["name"], told["data_digest"])
+
+
+def walk(out: Path | str) -> Node:
+    """The family tree of a dataset in a folder, or behind a URL, to its sources. Raises UsageError where there is no dataset."""
+    if isinstance(out, Path):
+        there, out = (out / "manifest.json").is_file(), out.absolute()
+    else:
+        there = _manifest(out) is not None
+    if not there:
         raise UsageError(f"no dataset at {out}: it has no manifest.json")
-    return _node(out.absolute(), None, ())
+    return _node(out, None, ())
 
 
 def problems(node: Node) -> Iterator[str]:
@@ -78,16 +91,19 @@ def problems(node: Node) -> Iterator[str]:
         yield from problems(parent)
 
 
-def _node(out: Path, wanted: str | None, seen: tuple[Path, ...]) -> Node:
-    if not (out / "manifest.json").is_file():
-        return Node(str(out), out.name, wanted or "", MISSING, "not there any more", 0, ())
-    told = _manifest(out)
+def _node(out: Path | str, wanted: str | None, seen: tuple[Path | str, ...]) -> Node:
+    if not stores.is_url(str(out)) and not (Path(out) / "manifest.json").is_file():
+        return Node(str(out), Path(out).name, wanted or "", MISSING, "not there any more", 0, ())
+    try:
+        told = _manifest(out)
+    except ShardError as error:
+        return Node(str(out), Path(out).name, wanted or "", MISSING, f"cannot be looked at ({error})", 0, ())
     if told is None or out in seen:
         why = "is derived from itself" if out in seen else "its manifest was edited after it was written"
-        return Node(str(out), out.name, wanted or "", BROKEN, why, 0, ())
+        return Node(str(out), Path(out).name, wanted or "", BROKEN, why, 0, ())
     homes = _homes(out)
     above = tuple(
-        _node(Path(homes.get(p["data_digest"], "?")), p["data_digest"], (*seen, out)) for p in told.get("parents", [])
+        _node(_place(homes.get(p["data_digest"], "?")), p["data_digest"], (*seen, out)) for p in told.get("parents", [])
     )
     state, why = CURRENT, ""
     if wanted is not None and told["data_digest"] != wanted:
@@ -99,18 +115,24 @@ def _node(out: Path, wanted: str | None, seen: tuple[Path, ...]) -> Node:
     )
 
 
-def _manifest(out: Path) -> dict[str, Any] | None:
-    """The manifest of a dataset of ours; None where it is not, or was edited."""
-    told = manifest.standing(out)
+def _place(told: str) -> Path | str:
+    return told if stores.is_url(told) else Path(told)
+
+
+def _manifest(out: Path | str) -> dict[str, Any] | None:
+    """The manifest of a dataset of ours; None where it is not, or was edited. Raises ShardError for what a store says."""
+    if stores.is_url(str(out)):
+        return stores.manifest(str(out))
+    told = manifest.standing(Path(out))
     return told if told and told.get("manifest") == manifest.VERSION and "data_digest" in told else None
 
 
-def _homes(out: Path) -> dict[str, str]:
+def _homes(out: Path | str) -> dict[str, str]:
     """Where each parent was, by digest."""
     try:
-        told = json.loads((out / "run.json").read_text("utf-8"))
+        told = json.loads(stores.beside(out, "run.json") if isinstance(out, str) else (out / "run.json").read_bytes())
         return {p["data_digest"]: p["path"] for p in told.get("parents", [])}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ShardError, ValueError, KeyError, TypeError):
         return {}
 
 

@@ -20,7 +20,7 @@ from msgspec import Meta
 
 from filters import registry
 from filters.contract import ConfigError, Filter, Options
-from pipelines import gates
+from pipelines import gates, stores
 from pipelines.errors import UsageError
 from pipelines.gates import Bounds
 from pipelines.names import nearest
@@ -34,7 +34,9 @@ RESERVED = frozenset({"read", "record_id", "shard", "row", "kept", "rejected_by"
 class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where records come from."""
 
-    path: Annotated[str, Meta(description="a folder, a file, or a glob of Parquet or JSONL shards")] = ""
+    path: Annotated[
+        str, Meta(description="a folder, a file, or a glob of Parquet or JSONL shards, or a URL (s3://, hf://) of such")
+    ] = ""
     columns: Annotated[
         dict[str, str], Meta(description="standard name -> column, for a schema that is not recognised")
     ] = {}
@@ -53,7 +55,12 @@ class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Output(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the dataset goes, and in what form."""
 
-    path: Annotated[str, Meta(description="the folder of the dataset; made when it is not there")] = ""
+    path: Annotated[str, Meta(description="the folder of the dataset, made when it is not there; or a URL (s3://)")] = (
+        ""
+    )
+    state: Annotated[
+        str, Meta(description="where path is a URL, the folder that the run works in; empty: one of the user's cache")
+    ] = ""
     scrub_rejected: Annotated[bool, Meta(description="apply scrubbing edits to rejected records too")] = True
     compression: Annotated[
         str, Meta(pattern="^(zstd|snappy|gzip|lz4|none)$", description="Parquet compression codec")
@@ -109,13 +116,18 @@ class Recipe:
     about: About = field(default_factory=About)
     gates: Mapping[str, Bounds] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """No recipe holds credentials, so nothing that is made of one can. Raises UsageError."""
+        stores.check(self.input.path, "the input")
+        stores.check(self.output.path, "the output")
+
     def effective(self) -> dict[str, Any]:
         """Everything that decides what comes out, defaults included; where it is read and written and how long versions
         are kept is not part of it, nor are what people say about it and the gates, which decide whether it is published."""
         return {
             "name": self.name,
             "input": _without(self.input, "path"),
-            "output": _without(self.output, "path", "keep_versions"),
+            "output": _without(self.output, "path", "state", "keep_versions"),
             "work": _without(self.work),
             "filters": [{s.name: msgspec.to_builtins(s.options)} for s in self.stages],
         }

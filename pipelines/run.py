@@ -9,11 +9,11 @@ import socket
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pipelines import forget, gates, leftover, lineage, manifest, progress, publish, quarantine, shards, units
+from pipelines import forget, gates, leftover, lineage, manifest, progress, publish, quarantine, shards, stores, units
 from pipelines.errors import DONE, PARTIAL, GateError, OutputError, ShardError, StoppedError, UsageError
 from pipelines.ledger import Ledger
 from pipelines.limits import Limits, Stopped, stoppable, within
@@ -25,13 +25,14 @@ from pipelines.recipe import Recipe
 @dataclass(frozen=True)
 class Result:
     """manifest: what is published. did: units done by this run. changed: whether it published anything. failed: shard -> why,
-    for all that is not in it."""
+    for all that is not in it. url: where it was published beside ``out``, if its output is on a store; ends in ``/``."""
 
     out: Path
     manifest: Mapping[str, Any]
     did: int
     changed: bool
     failed: Mapping[str, str]
+    url: str = ""
 
     @property
     def exit_code(self) -> int:
@@ -47,8 +48,9 @@ def run(recipe: Recipe, workers: int = 1, limits: Limits = Limits()) -> Result: 
     found = shards.find(recipe.input.path, recipe.input.augment)
     ledger.prepare()
     try:
-        with ledger.lock(), stoppable():
-            return _run(recipe, ledger, found, workers, limits, began)
+        with ledger.lock(), stoppable(), stores.target(recipe.output.path, ledger) as target:
+            done = _run(recipe, ledger, found, workers, limits, began)
+            return replace(done, changed=target.bring() or done.changed, url=target.url) if target else done
     except Stopped as stopped:
         raise StoppedError(
             f"stopped: {stopped}; what is done stays done, and the same command goes on from there"
@@ -134,10 +136,18 @@ def plan_of(recipe: Recipe, found: list[shards.Shard], ledger: Ledger | None) ->
     return units.plan(recipe, found, fingerprints)
 
 
+def place(recipe: Recipe) -> Path | None:
+    """The folder of this machine that a run of the recipe writes to; None where it names no output."""
+    given = recipe.output.path
+    if not given or stores.is_url(given):
+        return stores.state(recipe.output) if given else None
+    return Path(given).absolute()
+
+
 def _output(recipe: Recipe) -> Path:
-    if not recipe.output.path:
+    if (out := place(recipe)) is None:
         raise UsageError("no output: give --output, or output.path in the recipe")
-    out = Path(recipe.output.path).absolute()
+    stores.refuse_within(recipe.input.path, recipe.output.path)
     source = Path(recipe.input.path).absolute()
     if source.is_dir() and (out == source or source in out.parents):
         raise UsageError(f"the output {out} lies inside the input {source}: give a folder outside it")

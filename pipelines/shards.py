@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipelines.errors import UsageError
+from pipelines import stores
+from pipelines.errors import ShardError, UsageError
 
 SUFFIXES = {
     ".parquet": "parquet",
@@ -23,16 +24,17 @@ SUFFIXES = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Shard:
-    """One input file. name: its path below the input's folder, with ``/``. stat: tells a changed file from an unchanged
-    one without reading it (size, mtime, ctime, inode). augment: what is made of its records when they are read, if anything."""
+    """One input file. path: or its URL. name: its path below the input's folder, with ``/``. stat: tells a changed file from an
+    unchanged one without reading it (size, mtime, ctime, inode; on S3 size, mtime, ETag). augment: what is made of its records when
+    they are read, if anything."""
 
     path: str
     name: str
     kind: str
     size: int
-    stat: tuple[int, ...]
+    stat: stores.Stat
     augment: str = ""
 
     @property
@@ -50,27 +52,28 @@ def _suffix(name: str) -> str:
     return next(s for s in sorted(SUFFIXES, key=len, reverse=True) if name.lower().endswith(s))
 
 
-def stat_of(path: str) -> tuple[int, ...]:
+def stat_of(path: str) -> stores.Stat:
+    if stores.is_url(path):
+        return stores.stat(path)
     s = Path(path).stat()
     return (s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino)
 
 
 def find(where: str, augment: str = "") -> list[Shard]:
-    """Shards of a folder (recursively), a glob or one file, by name. The folder of a curated dataset means its ``data/``.
+    """Shards of a folder (recursively), a glob or one file, by name, on a disk or behind a URL. The folder of a curated dataset
+    means its ``data/``.
     augment: each has a twin of that kind.
 
     Raises UsageError when there are none, or when two would be written to the same name.
     """
     if not where:
         raise UsageError("no input: give --input, or input.path in the recipe")
-    base, paths = _paths(where)
     shards = []
-    for path in paths:
-        name = path.relative_to(base).as_posix()
+    for path, name, told in stores.find(where) if stores.is_url(where) else _local(where):
         kind = next((k for s, k in SUFFIXES.items() if name.lower().endswith(s)), None)
-        if kind is not None and not any(part.startswith((".", "_")) for part in Path(name).parts):
-            stat = stat_of(str(path))
-            shards.append(Shard(str(path), name, kind, stat[0], stat))
+        if kind is not None and not any(part.startswith((".", "_")) for part in name.split("/")):
+            stat = told or stat_of(path)
+            shards.append(Shard(path, name, kind, int(stat[0]), stat))
     if not shards:
         raise UsageError(f"no shards at {where}: looked for {', '.join(SUFFIXES)}")
     if augment:
@@ -83,6 +86,11 @@ def find(where: str, augment: str = "") -> list[Shard]:
             )
         taken[shard.output_name] = shard.name
     return sorted(shards, key=lambda s: s.name)
+
+
+def _local(where: str) -> Iterator[tuple[str, str, stores.Stat | None]]:
+    base, paths = _paths(where)
+    return ((str(path), path.relative_to(base).as_posix(), None) for path in paths)
 
 
 def _paths(where: str) -> tuple[Path, list[Path]]:
@@ -112,9 +120,10 @@ def _walk(root: Path) -> Iterator[Path]:
 
 
 def sha256_of(path: str | Path, tell: Callable[[int], object] | None = None) -> str:
-    """Of a file's bytes, 8 MiB at a time; ``tell`` gets the number of bytes of each piece."""
+    """Of a file's bytes, 8 MiB at a time; ``tell`` gets the number of bytes of each piece. Raises OSError, or ShardError for what a
+    store says."""
     digest = hashlib.sha256()
-    with Path(path).open("rb") as file:
+    with stores.opened(str(path)) as file:
         while piece := file.read(8 << 20):
             digest.update(piece)
             if tell:
@@ -124,21 +133,21 @@ def sha256_of(path: str | Path, tell: Callable[[int], object] | None = None) -> 
 
 def fingerprints(
     shards: list[Shard], known: dict[str, list], tell: Callable[[int], object] | None = None
-) -> dict[str, str | OSError]:
-    """Shard name -> sha256, or the error that reading it gave. ``known`` (path -> [*stat, sha256]) spares files whose stat
-    is as it was; ctime is part of it, which no ordinary program can set back. It is brought up to date.
+) -> dict[str, str | Exception]:
+    """Shard name -> sha256, or the OSError or ShardError that reading it gave. ``known`` (path -> [*stat, sha256]) spares files whose
+    stat is as it was; ctime is part of it, which no ordinary program can set back, or an ETag. It is brought up to date.
     """
 
-    def one(shard: Shard) -> str | OSError:
+    def one(shard: Shard) -> str | Exception:
         cached = known.get(shard.path)
         if cached and tuple(cached[:-1]) == shard.stat:
             return cached[-1]
         try:
-            return sha256_of(shard.path, tell)
-        except OSError as error:
+            return stores.sha256(shard.path) or sha256_of(shard.path, tell)
+        except (OSError, ShardError) as error:
             return error
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(stores.threads(shards[0].path)) as pool:
         by_path = {s.path: s for s in shards}
         sums = dict(zip(by_path, pool.map(one, by_path.values()), strict=True))
         found = {s.name: sums[s.path] for s in shards}

@@ -22,7 +22,7 @@ from datatrove.pipeline.base import PipelineStep
 from filters.contract import ConfigError, Filter, Judgement
 from filters.reading import ReadFilter
 from pipelines import formats, recipe, units
-from pipelines.errors import ShardError, unexpected
+from pipelines.errors import ShardError, StoreError, unexpected
 from pipelines.ledger import Ledger
 from pipelines.schemas.read import Read, read
 from pipelines.schemas.recognise import recognise
@@ -79,7 +79,7 @@ class ReadUnits(PipelineStep):
                 raise ShardError("it changed while it was read: run again")
             yield Item(unit, last=True)
         except ShardError as error:
-            yield Item(unit, failed=str(error))
+            yield Item(unit, failed=str(error), own=not isinstance(error, StoreError))
         except Exception as error:
             yield Item(unit, failed=unexpected(error))
 

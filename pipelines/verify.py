@@ -29,13 +29,14 @@ def verify(out: Path) -> list[str]:
         raise UsageError(f"no dataset at {out}: manifest.json: {error.strerror}") from None
     except ValueError:
         return ["manifest.json: not JSON"]
-    problems = list(_manifest(told))
+    problems = list(of_manifest(told))
     if problems:
         return problems
     return [*_files(out, told), *_pages(out, told), *_extra(out, told), *lineage.problems(lineage.walk(out))]
 
 
-def _manifest(told: object) -> Iterator[str]:
+def of_manifest(told: object) -> Iterator[str]:
+    """What is wrong with a manifest in itself."""
     if not isinstance(told, dict) or told.get("manifest") != manifest.VERSION:
         yield f"manifest.json: not a {manifest.VERSION}"
         return

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from pipelines import formats, manifest, shards
+from pipelines import formats, manifest, shards, stores
 from pipelines.errors import ShardError, UsageError
 from pipelines.formats import Part
 from pipelines.recipe import Input, Work
@@ -69,7 +69,7 @@ def open_all(paths: Sequence[str], columns: Mapping[str, str]) -> list[Dataset]:
 
 
 def _open(path: str, columns: Mapping[str, str]) -> Dataset:
-    told = _manifest(Path(path))
+    told = _manifest(path)
     given = Input(columns=dict(columns)) if columns or told is None else _input(told)
     sources, failed = [], {}
     found = shards.find(path)
@@ -84,13 +84,16 @@ def _open(path: str, columns: Mapping[str, str]) -> Dataset:
     return Dataset(_name(Path(path), told), path, given, tuple(sources), failed, told)
 
 
-def _manifest(path: Path) -> dict[str, Any] | None:
-    if not (path / "manifest.json").is_file():
+def _manifest(path: str) -> dict[str, Any] | None:
+    if stores.is_url(path):
+        return stores.manifest(path)
+    place = Path(path)
+    if not (place / "manifest.json").is_file():
         return None
-    told = manifest.standing(path)
+    told = manifest.standing(place)
     if told is None or told.get("manifest") != manifest.VERSION:
         raise UsageError(
-            f"{path}: its manifest was edited or is not ours; give {path / 'data'} to audit the files alone"
+            f"{path}: its manifest was edited or is not ours; give {place / 'data'} to audit the files alone"
         )
     return told
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipelines import manifest
+from pipelines import manifest, stores
 from pipelines.errors import OutputError, UsageError
 from pipelines.ledger import Ledger
 
@@ -16,6 +16,8 @@ KEPT = ("records", "looked_at", "sentences", "figures", "skews")
 def check(paths: list[str]) -> None:
     """Raises UsageError for an input that has no manifest to record anything in."""
     for path in paths:
+        if stores.is_url(path):
+            raise UsageError("--record: an input is a URL: give the folder that `corpusmill run` keeps its state in")
         if manifest.standing(Path(path)) is None:
             raise UsageError(
                 f"--record: {path} is no dataset of corpusmill's; give the folder that `corpusmill run` wrote"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipelines.cli import provenance, rolled, scheduling
-from pipelines.errors import DONE, PARTIAL, USAGE, CorpusmillError
+from pipelines.cli import provenance, pushed, rolled, scheduling
+from pipelines.errors import DONE, PARTIAL, USAGE, CorpusmillError, UsageError
 
 EXIT_CODES = (
     "exit codes: 0 done; 2 wrong usage or recipe; 3 some work failed, the rest is published; "
@@ -22,6 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     try:
         _check_packages()
+        _refuse_urls(args)
         return args.run(args)
     except CorpusmillError as error:
         print(f"corpusmill: {error}", file=sys.stderr)
@@ -47,6 +49,17 @@ def _check_packages() -> None:
         )
         error.exit_code = USAGE
         raise error
+
+
+def _refuse_urls(args: argparse.Namespace) -> None:
+    """What takes a folder or a file of this machine must not take a URL for one: it would say that nothing is there."""
+    for name, value in vars(args).items():
+        for path in value if isinstance(value, list) else [value]:
+            if isinstance(path, Path) and re.match(r"[A-Za-z][\w+.-]+:/", str(path)):
+                raise UsageError(
+                    f"{name} is a URL, and this command works on folders of this machine: for a dataset on a store, give the folder "
+                    "that its runs keep their state in (`corpusmill plan` names it)"
+                )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -120,8 +133,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     rolled.arguments(p)
 
+    p = _command(
+        commands, "push", "publish a dataset's folder to an object store as it is, after rollback or forget",
+        "corpusmill push curated/ --to s3://corpora/curated", _push,
+    )  # fmt: skip
+    pushed.arguments(p)
+
     p = _command(commands, "verify", "the manifest against the files", "corpusmill verify curated/", _verify)
-    p.add_argument("out", metavar="OUT", type=Path)
+    p.add_argument("out", metavar="OUT", help="a dataset's folder, or its URL")
 
     rules = commands.add_parser("rules", help="the narrative filter's rule packs").add_subparsers(
         title="what to do", required=True, metavar="list|test"
@@ -140,7 +159,7 @@ def _parser() -> argparse.ArgumentParser:
         commands, "lineage", "the datasets it was made from, and whether they have changed since",
         "corpusmill lineage curated/", _lineage,
     )  # fmt: skip
-    p.add_argument("out", metavar="OUT", type=Path)
+    p.add_argument("out", metavar="OUT", type=pushed.where, help="a dataset's folder, or its URL")
     p.add_argument("--json", action="store_true", help="as one JSON document")
 
     p = _command(
@@ -227,7 +246,7 @@ def _audit_arguments(commands) -> None:  # type: ignore[no-untyped-def]
 
 def _recipe_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", metavar="RECIPE", help="a recipe file, or the name of a shipped one (default)")
-    parser.add_argument("--input", metavar="PATH", help="a folder, a file or a glob; instead of the recipe's")
+    parser.add_argument("--input", metavar="PATH", help="a folder, a file, a glob or a URL; instead of the recipe's")
     parser.add_argument("--output", metavar="OUT", help="the dataset's folder; instead of the recipe's")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="filter.option=value, as often as needed"
@@ -340,9 +359,15 @@ def _audit(args: argparse.Namespace) -> int:
 
 
 def _verify(args: argparse.Namespace) -> int:
+    from pipelines import stores
     from pipelines.verify import verify
 
-    problems = verify(args.out)
+    if stores.is_url(args.out):
+        from pipelines.stores import verified
+
+        problems = verified.verify(args.out)
+    else:
+        problems = verify(Path(args.out))
     for problem in problems:
         print(f"corpusmill: {problem}", file=sys.stderr)
     if not problems:
@@ -363,6 +388,11 @@ def _rules_test(args: argparse.Namespace) -> int:
     told, passed = tested(args.packs)
     print(told)
     return DONE if passed else PARTIAL
+
+
+def _push(args: argparse.Namespace) -> int:
+    print(pushed.run(args))
+    return 0
 
 
 def _lineage(args: argparse.Namespace) -> int:

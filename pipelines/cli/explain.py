@@ -12,10 +12,11 @@ import pyarrow.parquet as pq
 from filters.batch import CHANNELS, ROLES, Batch
 from filters.contract import ConfigError, Judgement
 from filters.reading import ReadFilter
-from pipelines import lookup, shards
+from pipelines import lookup, shards, stores
 from pipelines.errors import UsageError
 from pipelines.ledger import STATE
 from pipelines.recipe import Recipe
+from pipelines.run import place
 from pipelines.schemas.read import Read
 from pipelines.shards import Shard
 
@@ -88,7 +89,7 @@ def _shown(values: object) -> str:
 
 def _find(recipe: Recipe, record: str) -> tuple[Shard, int, Read]:
     file, colon, row = record.rpartition(":")
-    if colon and row.isdigit() and Path(file).is_file():
+    if colon and row.isdigit() and (stores.is_url(file) or Path(file).is_file()):
         [shard] = shards.find(file)
         return shard, int(row), _one(recipe, shard, int(row))
     found = shards.find(recipe.input.path, recipe.input.augment)
@@ -108,7 +109,7 @@ def _find(recipe: Recipe, record: str) -> tuple[Shard, int, Read]:
 
 def _annotated(recipe: Recipe, record: str) -> tuple[str, int] | None:
     """Where an earlier run of the recipe saw the record."""
-    out = Path(recipe.output.path) if recipe.output.path else None
+    out = place(recipe)
     if out is None or not (out / STATE).is_dir():
         return None
     for path in sorted((out / "annotations").rglob("*.parquet")):

@@ -8,6 +8,8 @@ from pathlib import Path
 from filters.contract import ConfigError
 from pipelines.errors import UsageError
 from pipelines.forget import Forgotten, List, forget, list_of
+from pipelines.ledger import Ledger
+from pipelines.stores.push import NOTE
 
 
 def run(args: argparse.Namespace) -> str:
@@ -30,7 +32,10 @@ def _told(out: Path, found: Forgotten, dry: bool) -> str:
     if not found.records:
         return f"{out}: no record stands on the list; nothing was changed"
     where = f"{found.kept:,} in data/, {found.rejected:,} in rejected/"
-    return f"{out}: {found.records:,} records {'would go' if dry else 'are gone'} ({where})"
+    told = f"{out}: {found.records:,} records {'would go' if dry else 'are gone'} ({where})"
+    if not dry and (url := Ledger(out).load(NOTE).get("url")):
+        told += f"\n{url} still holds them: corpusmill push {out}"
+    return told
 
 
 def _next(args: argparse.Namespace, asked: List) -> list[str]:

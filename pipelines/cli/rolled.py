@@ -19,15 +19,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> str:
+    from pipelines.ledger import Ledger
     from pipelines.rollback import kept, rollback
+    from pipelines.stores.push import NOTE
 
     if args.list:
         return listed(kept(args.out))
     done = rollback(args.out, args.to)
+    url = Ledger(args.out).load(NOTE).get("url")
     return (
         f"{args.out}: the version {done.digest[:12]} of {done.ended or 'an unknown time'} is published, {done.kept:,} of "
         f"{done.read:,} records kept\nThe next run publishes what its recipe makes of the input again: stop its timer, or mend what "
-        "was wrong, before then."
+        "was wrong, before then." + (f"\n{url} is as it was: corpusmill push {args.out}" if url else "")
     )
 
 

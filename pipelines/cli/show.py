@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import msgspec
@@ -13,6 +12,7 @@ import msgspec
 from filters import registry
 from filters.contract import ConfigError, Filter
 from filters.reading import ReadFilter
+from pipelines import stores
 from pipelines.errors import UsageError
 from pipelines.lineage import CURRENT, STALE, Node
 from pipelines.provenance.page import ORIGINS
@@ -41,11 +41,13 @@ def result(done: Result) -> str:
         edits = ", ".join(f"{label} {n:,}" for label, n in sorted(f["edits"].items(), key=lambda e: -e[1])[:4])
         note = shown + (f"{'; ' if shown else ''}replaced {edits}" if edits else "")
         lines.append(f"  {f['name']:<{width}}  {left:>12,}  -{f['rejected_first']:<8,} {note}".rstrip())
+    data = f"{done.url}versions/{told['digest']}/data/" if done.url else done.out / "data"
     lines += [
         "",
-        f"  data      {done.out / 'data'}",
-        f"  manifest  {done.out / 'manifest.json'}",
+        f"  data      {data}",
+        f"  manifest  {f'{done.url}manifest.json' if done.url else done.out / 'manifest.json'}",
         f"  report    {done.out / 'report.html'}",
+        *([f"  state     {done.out}"] if done.url else []),
     ]
     return "\n".join(lines)
 
@@ -54,10 +56,10 @@ def plan(recipe: Recipe) -> str:
     """Shards, schemas and work; nothing is written."""
     from pipelines import shards
     from pipelines.ledger import STATE, Ledger
-    from pipelines.run import plan_of
+    from pipelines.run import place, plan_of
 
     found = shards.find(recipe.input.path, recipe.input.augment)
-    out = Path(recipe.output.path).absolute() if recipe.output.path else None
+    out = place(recipe)
     ledger = Ledger(out) if out and (out / STATE).is_dir() else None
     made = plan_of(recipe, found, ledger)
     todo = [u for u in made.units if ledger is None or ledger.receipt(u.key) is None]
@@ -82,7 +84,13 @@ def plan(recipe: Recipe) -> str:
     rows = sum(max(u.part.rows, 0) for u in todo)
     more = ", and copies of them" if any(u.shard.augment for u in todo) else ""
     lines.append(f"work: {len(todo)} of {len(made.units)} units to do, {rows:,} records{more}")
-    lines.append(f"output {out}" if out else "output: none given (--output)")
+    lines.append(
+        f"output {recipe.output.path}, state {out}"
+        if stores.is_url(recipe.output.path)
+        else f"output {out}"
+        if out
+        else "output: none given (--output)"
+    )
     return "\n".join(lines)
 
 

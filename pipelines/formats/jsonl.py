@@ -18,6 +18,7 @@ import orjson
 import pyarrow as pa
 import zstandard
 
+from pipelines import stores
 from pipelines.errors import ShardError
 from pipelines.formats import Part, Rows
 
@@ -193,7 +194,7 @@ def _without_surrogates(value: Any) -> Any:
 def _lines(path: str) -> Iterator[bytes]:
     """Lines that are not blank, without their ends."""
     try:
-        with open(path, "rb") as raw, _decompressed(raw, path) as stream:  # noqa: PTH123
+        with stores.opened(path) as raw, _decompressed(raw, path) as stream:
             for line in stream:
                 if stripped := line.strip():
                     yield stripped

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines import stores
 from pipelines.errors import ShardError
 from pipelines.formats import Part, Rows
 
@@ -79,7 +80,7 @@ def _split(batch: pa.RecordBatch, batch_bytes: int) -> Iterator[pa.RecordBatch]:
 @contextmanager
 def _opened(path: str) -> Iterator[pq.ParquetFile]:
     try:
-        with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
+        with pq.ParquetFile(stores.source(path), pre_buffer=False, buffer_size=1 << 20) as file:
             yield file
     except FileNotFoundError:
         raise ShardError("it is not there any more") from None

@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from pipelines import stores
 from pipelines.provenance.transport import Transport
 from pipelines.recipe import Recipe
 
@@ -108,7 +109,7 @@ class Run:
         for kind in ("data", "rejected"):
             files = [o for o in told["outputs"] if o["path"].startswith(f"{kind}/")]
             rows, size = sum(o["rows"] for o in files), sum(o["bytes"] for o in files)
-            dataset = _dataset(str(Path(self.recipe.output.path) / kind))
+            dataset = _dataset(f"{self.recipe.output.path.rstrip('/')}/{kind}")
             dataset["facets"] |= {
                 "lifecycleStateChange": facet("lifecycleStateChange", lifecycleStateChange="OVERWRITE"),
                 "dataQualityMetrics": facet("dataQualityMetrics", rowCount=rows, bytes=size, columnMetrics={}),
@@ -140,7 +141,15 @@ def producer() -> str:
 
 
 def _dataset(path: str) -> dict[str, Any]:
-    """A folder by OpenLineage's naming of local files: namespace ``file`` and the absolute path."""
+    """A folder by OpenLineage's naming: of local files, namespace ``file`` and the absolute path; on a store, the bucket and the key."""
+    if stores.is_url(path):
+        scheme, _, rest = path.partition("://")
+        bucket, _, key = rest.partition("/")
+        return {
+            "namespace": f"{scheme}://{bucket}",
+            "name": key or "/",
+            "facets": {"dataSource": facet("dataSource", name=f"{scheme}://{bucket}", uri=path)},
+        }
     where = Path(path).absolute()
     return {
         "namespace": "file",
