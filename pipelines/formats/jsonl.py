@@ -12,6 +12,7 @@ import io
 import json
 from collections.abc import Iterator
 from functools import lru_cache
+from pathlib import Path
 from typing import IO, Any
 
 import orjson
@@ -47,12 +48,12 @@ Kind = Any
 
 def schema(path: str) -> pa.Schema:
     """Learnt from every line. Lines that are not JSON objects say nothing; they are rejected when rows are read."""
-    return _learn(path)[0]
+    return _learn(path, _state(path))[0]
 
 
 def parts(path: str, unit_bytes: int) -> list[Part]:
     """One: a compressed stream cannot be entered in the middle."""
-    _, rows, size = _learn(path)
+    _, rows, size = _learn(path, _state(path))
     return [Part(0, 1, 0, rows, size)]
 
 
@@ -73,8 +74,16 @@ def rows(path: str, part: Part, schema: pa.Schema, batch_bytes: int) -> Iterator
         yield Rows(_batch(records, schema), problems)
 
 
+def _state(path: str) -> Any:
+    """What changes when the file does, so that nothing of the old one is remembered for it."""
+    if stores.is_url(path):
+        return stores.stat(path)
+    found = Path(path).stat()
+    return found.st_size, found.st_mtime_ns, found.st_ino
+
+
 @lru_cache(maxsize=4)
-def _learn(path: str) -> tuple[pa.Schema, int, int]:
+def _learn(path: str, _state: Any) -> tuple[pa.Schema, int, int]:
     kind: dict[str, Kind] = {}
     count = size = 0
     for line in _lines(path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -162,3 +163,15 @@ def test_two_runs_at_once_the_second_is_turned_away(corpusmill, shards, tmp_path
         fcntl.flock(held, fcntl.LOCK_EX)
         assert "is being written by" in corpusmill.run(shards, out, code=5)
     assert contents(out) == before
+
+
+def test_a_jsonl_shard_that_changed_is_read_by_its_new_schema_in_the_same_process(corpusmill, tmp_path):
+    """Two runs of one process: nothing of the first file is remembered for the second."""
+    shard = tmp_path / "in" / "a.jsonl"
+    shard.parent.mkdir()
+    for column in ("first", "second"):
+        shard.write_text(
+            json.dumps({"prompt": "Why does bread rise?", "response": "Because of gas.", column: "x"}) + "\n"
+        )
+        corpusmill.run(shard.parent, tmp_path / "out")
+        assert column in pq.read_schema(tmp_path / "out" / "data" / "a.parquet").names
