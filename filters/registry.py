@@ -26,6 +26,7 @@ BUILT_IN = {
     "gopher_repetition": "filters.documents.repetition:GopherRepetitionFilter",
     "c4": "filters.documents.c4:C4Filter",
     "fineweb": "filters.documents.fineweb:FinewebFilter",
+    "numbers": "filters.numbers:NumbersFilter",
 }
 ENTRY_POINTS = "corpusmill.filters"
 DATATROVE = "datatrove."

@@ -42,10 +42,10 @@ _CONGRUENT = frozenset({"≡", "\\equiv"})
 
 
 _PLAIN = re.compile(
-    r"(?:^|<<|[^\W\d_]{3}[ :])[ $]*((?!0)\d{1,9})[ ]?([+\-*/×])[ ]?\$?((?!0)\d{1,9})[ ]?=[ ]?\$?((?!0)\d{1,18})(?=>>|[,;]?[ ]|\.?$)(?![ ]*[^\w\s>])",
+    r"(?:^|<<|[^\W\d_]{3}[ :])[ $]*((?!0)\d{1,9})[ ]?([+\-*/×x])[ ]?\$?((?!0)\d{1,9})[ ]?=[ ]?\$?((?!0)\d{1,18})(?=>>|[,;]?[ ]|\.?$)(?![ ]*[-+*/×÷^!%=(:\\])",
     re.MULTILINE,
 )
-_ANNOTATED = re.compile(r"=\$?<<")
+_ANNOTATED = re.compile(r"=[ ]?\$?<<")
 """A calculator's annotation (``3*4=<<3*4=12>>12``): what stands behind the first sign is the annotation, not a number."""
 _SIGNS = re.compile(r"[=＝≈≃≅≡]|\\(?:approx|equiv|simeq)")
 
