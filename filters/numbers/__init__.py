@@ -144,7 +144,9 @@ class NumbersFilter(Filter):
             names = batch.source.schema.names
             close = difflib.get_close_matches(self.options.reference.partition(".")[0], names, n=1)
             hint = f" (did you mean {close[0]!r}?)" if close else ""
-            raise ConfigError(f"numbers: no column {self.options.reference!r:.60}{hint}; there are {', '.join(names)[:200]}")
+            raise ConfigError(
+                f"numbers: no column {self.options.reference!r:.60}{hint}; there are {', '.join(names)[:200]}"
+            )
         return column
 
     def _equations(self, batch: Batch, evidence: Evidence) -> dict[str, np.ndarray]:

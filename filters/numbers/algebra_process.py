@@ -30,7 +30,7 @@ def main(seconds: int, memory: int) -> None:
     _limit(resource.RLIMIT_AS, memory)
     _limit(resource.RLIMIT_FSIZE, 0)
     _limit(resource.RLIMIT_CORE, 0)
-    signal.signal(signal.SIGVTALRM, _too_long)
+    signal.signal(signal.SIGPROF, _too_long)
     for line in sys.stdin.buffer:
         used = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
         hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
@@ -40,7 +40,7 @@ def main(seconds: int, memory: int) -> None:
 
 
 def _judged(pair: dict[str, str], seconds: int) -> bool | str:
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         return _same(pair["answer"], pair["reference"])
     except (TooLong, MemoryError):
@@ -48,7 +48,7 @@ def _judged(pair: dict[str, str], seconds: int) -> bool | str:
     except (Exception, RecursionError):
         return "unknown"
     finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def _same(answer: str, reference: str) -> bool | str:

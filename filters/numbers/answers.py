@@ -22,24 +22,32 @@ FORMS = ("boxed", "hashes", "said", "whole", "last_number")
 """From the one that says most clearly what is meant to the one that only guesses."""
 
 _BOX = re.compile(r"\\(?:boxed|fbox|framebox)\s*(?=[{\w\-])")
-_BETWEEN_BOXES = re.compile(r"[\s$,;.&\\()\[\]]*(?:(?:and|or|und|oder|et|ou|y|o|e|和|或|と|quad|text\{\s*(?:and|or)\s*\})[\s$,;\\()\[\]]*)?")
-_HASHES = re.compile(r"^[ \t]*####[ \t]*(?!#)(\S[^\n]*?)[ \t]*$", re.MULTILINE)
-_SAID = re.compile(
-    r"""(?:\b(?:final|correct|right)?\ ?(?:answer|result)\b[^\n.:=。]{0,60}?(?:\bis\b|\bare\b|\bwas\b|\bequals\b|\bbe\b|[:=])
-    |\bfinal\ answer\b(?=[*_\s]*\n)
-    |\b(?:Antwort|Lösung|Ergebnis)\b[^\n.:=]{0,40}?(?:\bist\b|\blautet\b|\bbeträgt\b|[:=])
-    |\b(?:réponse|résultat|solution)\b[^\n.:=]{0,40}?(?:\best\b|[:=])
-    |\b(?:respuesta|resultado|solución)\b[^\n.:=]{0,40}?(?:\bes\b|[:=])
-    |\b(?:risposta|risultato|soluzione)\b[^\n.:=]{0,40}?(?:è|[:=])
-    |(?:答案|答え|正解|解答|结果|結果)[^\n。:：=]{0,20}?(?:[:：=]|是|为|為|は)
-    |(?:^|\n)\s*[*_#]*答\s*[:：])[*_:：\s]*""",
-    re.VERBOSE | re.IGNORECASE,
+_BETWEEN_BOXES = re.compile(
+    r"[\s$,;.&\\()\[\]]*(?:(?:and|or|und|oder|et|ou|y|o|e|和|或|と|quad|text\{\s*(?:and|or)\s*\})[\s$,;\\()\[\]]*)?"
 )
+_HASHES = re.compile(r"(?:^|\n)[ \t]*####[ \t]*(?!#)([^\s#][^\n]*?)\s*$")
+_AFTER = r"[*_:：\s]*"
+_SAID = {
+    ("answer", "result"): r"\b[^\n.:=。]{0,60}?(?:\bis\b|\bare\b|\bwas\b|\bequals\b|\bbe\b|[:=])",
+    ("final answer",): r"\b(?=[*_\s]*\n)",
+    ("antwort", "lösung", "ergebnis"): r"\b[^\n.:=]{0,40}?(?:\bist\b|\blautet\b|\bbeträgt\b|[:=])",
+    ("réponse", "résultat", "solution"): r"\b[^\n.:=]{0,40}?(?:\best\b|\bis\b|[:=])",
+    ("respuesta", "resultado", "solución"): r"\b[^\n.:=]{0,40}?(?:\bes\b|[:=])",
+    ("risposta", "risultato", "soluzione"): r"\b[^\n.:=]{0,40}?(?:è|[:=])",
+    ("答案", "答え", "正解", "解答", "结果", "結果"): r"[^\n。:：=]{0,20}?(?:[:：=]|是|为|為|は)",
+    ("答",): r"(?=[:：])",
+}
+"""What an answer is called, and what then comes before it."""
+_SAID_BY_WORD = {word: re.compile(after + _AFTER, re.IGNORECASE) for words, after in _SAID.items() for word in words}
+MOST_TRIES = 20
+"""Places of one such word that are looked at, from the end of the text."""
 _CHOSEN = re.compile(
     r"\b(?:[Oo]ption|[Cc]hoice)\s*\**\(?([A-J])\)?\**\s+is\s+(?:the\s+)?(?:correct|right|best)"
     r"|(?:^|[\s*])\(?([A-J])\)?\**\s+is\s+(?:the\s+)?(?:correct|right|best)\s+(?:answer|option|choice)"
 )
-_STOP = re.compile(r"\n|[.!?;](?=\s|$)|。|！|,?\s(?:because|since|as|so|which|where|weil|da|parce que|porque|perché)\b|，")
+_STOP = re.compile(
+    r"\n|[.!?;](?=\s|$)|。|！|,?\s(?:because|since|as|so|which|where|weil|da|parce que|porque|perché)\b|，"
+)
 _NUMBER = re.compile(r"[-−]?\s?[$€£¥]?\s?(?<![\w.])\d[\d.,]*(?:/\d+)?\s?%?")
 _WORD = re.compile(r"(?<!\\)\b[^\W\d_]{2,}")
 _DRESS = " \t\n\r*_`\"'“”「」"
@@ -102,17 +110,17 @@ def _inside(text: str, at: int) -> tuple[str, int] | None:
 
 
 def _hashes(text: str) -> Answer | None:
-    last = None
-    for last in _HASHES.finditer(text):
-        pass
-    return Answer(last.group(1)[:LONGEST], "hashes", last.start(1), last.end(1)) if last else None
+    """gsm8k's mark, on the last line; further up, ``####`` is a heading."""
+    at = text.rfind("####")
+    line = _HASHES.search(text, max(0, text.rfind("\n", 0, at))) if at >= 0 else None
+    if line is None or len(_WORD.findall(line.group(1))) > MOST_WORDS:
+        return None
+    return Answer(line.group(1)[:LONGEST], "hashes", line.start(1), line.end(1))
 
 
 def _said(text: str) -> Answer | None:
-    last = None
-    for last in _SAID.finditer(text):
-        pass
-    for chosen in _CHOSEN.finditer(text):
+    last = _last_said(text)
+    for chosen in _CHOSEN.finditer(text) if "is the" in text or "correct" in text or "right" in text else ():
         if last is None or chosen.start() > last.end():
             letter = 1 if chosen.group(1) else 2
             return Answer(chosen.group(letter), "said", chosen.start(letter), chosen.end(letter))
@@ -127,8 +135,29 @@ def _said(text: str) -> Answer | None:
     told = told.strip(_DRESS)
     if len(_WORD.findall(told)) > MOST_WORDS and len(numbers := list(_NUMBER.finditer(told))) == 1:
         # "The answer is that he writes 624 pages": a sentence with one number means that number.
-        start, told = start + numbers[0].start(), numbers[0].group().rstrip(".,")
+        return _at(numbers[0], "said", start)
     return Answer(told, "said", start, start + len(told))
+
+
+def _last_said(text: str) -> re.Match[str] | None:
+    """The last place at which an answer is announced. The words are looked for as they are, and an expression tried only there: one
+    expression for all of them takes a hundred times as long."""
+    small = text.lower()
+    if len(small) != len(text):
+        small = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+    last = None
+    for word, after in _SAID_BY_WORD.items():
+        at = len(small)
+        for _ in range(MOST_TRIES):
+            at = small.rfind(word, last.end() if last else 0, at)
+            if at < 0:
+                break
+            if (at == 0 or not small[at - 1].isalnum() or word[0] > "\u3000") and (
+                found := after.match(text, at + len(word))
+            ):
+                last = found
+                break
+    return last
 
 
 def _whole(text: str) -> Answer | None:
@@ -145,5 +174,10 @@ def _last_number(text: str) -> Answer | None:
         pass
     if last is None:
         return None
-    told = last.group().rstrip(".,")
-    return Answer(told, "last_number", last.start(), last.start() + len(told))
+    return _at(last, "last_number")
+
+
+def _at(number: re.Match[str], form: str, start: int = 0) -> Answer:
+    told = number.group().strip(" .,")
+    start += number.start() + number.group().index(told)
+    return Answer(told, form, start, start + len(told))

@@ -12,7 +12,7 @@ from filters.batch import Batch
 from filters.numbers.equations import RIGHT, WRONG, Equation, equations
 from filters.numbers.kernels import signs
 
-MOST_SIGNS = 20_000
+MOST_SIGNS = 10_000
 """Relation signs of a segment that are looked at; a table of a million sums says no more."""
 BEFORE, AFTER = 400, 240
 """Bytes around a sign that are read, on its line."""

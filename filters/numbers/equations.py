@@ -127,7 +127,9 @@ def _modulus(found: Sequence[Token], sign: int) -> int:
 
 def _is_asserted(text: str, start: int, end: int) -> bool:
     sentence = re.split(r"[.!?;\n。]\s", text[max(0, start - 120) : start])[-1]
-    return not _NOT_ASSERTED.search(sentence) and not _OTHER_SYSTEM.search(text[max(0, start - 120) : start] + text[end : end + 40])
+    return not _NOT_ASSERTED.search(sentence) and not _OTHER_SYSTEM.search(
+        text[max(0, start - 120) : start] + text[end : end + 40]
+    )
 
 
 class Pair:
@@ -197,6 +199,8 @@ class Pair:
         named = {u for u in (*self.a.units, *self.b.units) if u}
         if "" in (*self.a.units, *self.b.units) and any(len(u) < 3 for u in named):
             return True
+        if any("" in u and set(u) & _MEASURES for u in (self.a.units, self.b.units)) and {"+", "-"} & self.operators:
+            return True  # $3 + 50 cents
         if len(named) > 1 and (named & _MEASURES or any(len(u) < 3 for u in named) or {"+", "-"} & self.operators):
             return True
         if "%" in self.operators and {"+", "-"} & self.operators:
@@ -212,7 +216,9 @@ def _is_range(side: Expression) -> bool:
     return last.start - first.end == 1 and side.plain()[0][0] < side.plain()[1][0]
 
 
-def _unit(a: Sequence[tuple[Fraction, int]], b: Sequence[tuple[Fraction, int]], left: Expression, right: Expression) -> Fraction:
+def _unit(
+    a: Sequence[tuple[Fraction, int]], b: Sequence[tuple[Fraction, int]], left: Expression, right: Expression
+) -> Fraction:
     """The last place of a side that is one number: a result may be rounded or cut there."""
     lone = [side[0][1] for side, told in ((a, left), (b, right)) if len(side) == 1 and not told.operators - {"%"}]
     return max((Fraction(1, 10**places) for places in lone), default=Fraction(0))

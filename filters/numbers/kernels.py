@@ -29,7 +29,11 @@ def _is_sign(data, p, high) -> int:  # type: ignore[no-untyped-def]
         return 3
     if c == 92 and p + 6 < high:
         a, b, d = data[p + 1], data[p + 2], data[p + 3]
-        if (a == 97 and b == 112 and d == 112) or (a == 101 and b == 113 and d == 117) or (a == 115 and b == 105 and d == 109):
+        if (
+            (a == 97 and b == 112 and d == 112)
+            or (a == 101 and b == 113 and d == 117)
+            or (a == 115 and b == 105 and d == 109)
+        ):
             return 6
     return 0
 

@@ -41,10 +41,11 @@ _COMMANDS = {
 _ESCAPED = {
     "\\$": CURRENCY, "\\%": "%", "\\{": "(", "\\}": ")", "\\\\": END,
 }  # fmt: skip
-_SKIPPED = frozenset({"left", "right", "big", "Big", "bigl", "bigr", "displaystyle", "boxed", "mathbf", "textbf", "bf", "bold", "degree"})
+_SKIPPED = frozenset(
+    {"left", "right", "big", "Big", "bigl", "bigr", "displaystyle", "boxed", "mathbf", "textbf", "bf", "bold", "degree"}
+)
 _WORDS = {
-    "times": "*", "plus": "+", "minus": "-", "mod": "m", "modulo": "m", "of": "o",
-    "equals": RELATION, "about": ROUGHLY, "approximately": ROUGHLY, "roughly": ROUGHLY, "around": ROUGHLY, "approx": ROUGHLY,
+    "times": "*", "plus": "+", "minus": "-", "mod": "m", "modulo": "m", "of": "o", "about": ROUGHLY, "approximately": ROUGHLY, "roughly": ROUGHLY, "around": ROUGHLY, "approx": ROUGHLY,
     "nearly": ROUGHLY, "almost": ROUGHLY, "etwa": ROUGHLY, "environ": ROUGHLY, "circa": ROUGHLY, "percent": "%",
 }  # fmt: skip
 _CHARACTERS = {
@@ -83,7 +84,9 @@ def _is_times(text: str, at: int) -> bool:
     before, after = text[max(0, at - 2) : at], text[at + 1 : at + 3]
     if before[-1:].isdigit():
         return after[:1].isdigit()
-    return before[-1:] == " " and after[:1] == " " and (before[0].isalnum() or before[0] in ")%") and after[1:] in _NUMERIC
+    return (
+        before[-1:] == " " and after[:1] == " " and (before[0].isalnum() or before[0] in ")%") and after[1:] in _NUMERIC
+    )
 
 
 def is_rough(token: Token) -> bool:
@@ -129,7 +132,9 @@ def readings(text: str) -> tuple[tuple[Fraction, int], ...]:
         whole, dot, places = mantissa.partition(point)
         if not _is_whole(whole, separator) or (dot and not places.isdecimal()):
             continue
-        digits = Fraction(int(whole.replace(separator, "") or "0") * 10 ** len(places) + int(places or "0"), 10 ** len(places))
+        digits = Fraction(
+            int(whole.replace(separator, "") or "0") * 10 ** len(places) + int(places or "0"), 10 ** len(places)
+        )
         value = digits * Fraction(10) ** int(exponent or "0")
         if (value, len(places)) not in found:
             found.append((value, len(places)))
@@ -139,5 +144,10 @@ def readings(text: str) -> tuple[tuple[Fraction, int], ...]:
 def _is_whole(text: str, separator: str) -> bool:
     if separator in text:
         first, *groups = text.split(separator)
-        return 1 <= len(first) <= 3 and first != "0" and first.isdecimal() and all(len(g) == 3 and g.isdecimal() for g in groups)
+        return (
+            1 <= len(first) <= 3
+            and first != "0"
+            and first.isdecimal()
+            and all(len(g) == 3 and g.isdecimal() for g in groups)
+        )
     return (text.isdecimal() and (text == "0" or text[0] != "0")) or not text

@@ -52,6 +52,4 @@ class NumbersOptions(Options, frozen=True, kw_only=True):
             description="Compare formulas by math-verify (`pip install 'corpusmill[math]'`); false: only numbers, choices and words."
         ),
     ] = True
-    seconds: Annotated[
-        int, msgspec.Meta(description="Processor time for one pair of formulas.", ge=1, le=120)
-    ] = 5
+    seconds: Annotated[int, msgspec.Meta(description="Processor time for one pair of formulas.", ge=1, le=120)] = 5

@@ -1,10 +1,10 @@
 """Expressions over exact fractions. No ``eval``: a parser of our own, bounded in depth and in the size of every number it makes.
 
-    sum      = product (("+" | "-") product)*
-    product  = power (("*" | "/" | "mod" | "of" | nothing) power)*      nothing: between brackets that touch
-    power    = ["-"] postfix ["^" power]
-    postfix  = atom ("!" | "%")*
-    atom     = number [unit] | "(" sum ")" | \\frac group group | root group
+sum      = product (("+" | "-") product)*
+product  = power (("*" | "/" | "mod" | "of" | nothing) power)*      nothing: between brackets that touch
+power    = ["-"] postfix ["^" power]
+postfix  = atom ("!" | "%")*
+atom     = number [unit] | "(" sum ")" | \\frac group group | root group
 """
 
 from __future__ import annotations
@@ -52,8 +52,16 @@ class Expression:
         at = 0
         while at < len(self._tokens):
             three = self._tokens[at : at + 3]
-            if [t.kind for t in three] == [NUMBER, "/", NUMBER] and three[0].end == three[1].start and three[1].end == three[2].start:
-                out += [Token("(", three[0].start, three[0].start, ""), *three, Token(")", three[2].end, three[2].end, "")]
+            if (
+                [t.kind for t in three] == [NUMBER, "/", NUMBER]
+                and three[0].end == three[1].start
+                and three[1].end == three[2].start
+            ):
+                out += [
+                    Token("(", three[0].start, three[0].start, ""),
+                    *three,
+                    Token(")", three[2].end, three[2].end, ""),
+                ]
                 at += 3
             else:
                 out.append(self._tokens[at])

@@ -166,7 +166,8 @@ def _after_unit(tokens: Sequence[Token], at: int, low: int, depth: int) -> int:
     if high < len(tokens) and tokens[high].kind in ("^", "/", "*", "+") and _touch(tokens, high):
         # cm^2, km/h, x*y: the rest of a unit, or of a term that is not understood.
         return low if tokens[high].kind in "*+" else at
-    return at + 1
+    # "43 in all": a short word that goes on is the sentence's.
+    return at + 1 if high == at + 1 or len(tokens[at].text) > 3 else at
 
 
 def _end_of_more(tokens: Sequence[Token], at: int, low: int, depth: int) -> int:

@@ -27,7 +27,9 @@ START = 60
 """Seconds of real time in which the process must be up, on a machine that is busy."""
 
 _TOWER = re.compile(r"\^\s*(?:\{[^{}]*\^|\(?[^\s^{}()]{1,20}\s*\^)|\*\*[^*]{1,20}\*\*")
-_LARGE = re.compile(r"(?:\^|\*\*)\s*[{(]?\s*-?\s*\d{4,}|\d{4,}\s*[)}]?\s*!|!\s*[)}]*\s*!|\d{60,}|[A-Za-z)}]\s*(?:\^|\*\*)\s*[{(]?\s*-?\d{3,}")
+_LARGE = re.compile(
+    r"(?:\^|\*\*)\s*[{(]?\s*-?\s*\d{4,}|\d{4,}\s*[)}]?\s*!|!\s*[)}]*\s*!|\d{60,}|[A-Za-z)}]\s*(?:\^|\*\*)\s*[{(]?\s*-?\d{3,}"
+)
 
 
 class Algebra:
@@ -35,14 +37,14 @@ class Algebra:
 
     def __init__(self, seconds: int, memory: int = 2 << 30) -> None:
         """seconds: of processor time a pair. memory: bytes of address space. Raises ConfigError where the package is missing."""
+        self._child: subprocess.Popen[bytes] | None = None
+        self._owner = 0
         if find_spec("math_verify") is None:
             raise ConfigError(
                 "numbers: the package math-verify is not installed: pip install 'corpusmill[math]', or set symbolic to false"
             )
         self.seconds, self.memory = seconds, memory
         self.starts = 0
-        self._child: subprocess.Popen[bytes] | None = None
-        self._owner = 0
 
     def same(self, answer: str, reference: str) -> bool | str:
         """Whether two formulas are equal; or why that is not known: ``too_large`` (not tried), ``not_comparable`` (at least one is not
@@ -94,7 +96,12 @@ class Algebra:
         # sympy orders some results by hash: the same seed, the same verdicts.
         environment = {**os.environ, "PYTHONHASHSEED": "0"}
         return subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, bufsize=0
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            bufsize=0,
         )
 
     def _line(self, seconds: float) -> bytes:

@@ -14,11 +14,19 @@ from filters.numbers.parser import Expression, NotArithmetic
 MOST = 300
 """Characters that are read as a value."""
 
-_WRAPPED = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mathsf|mbox|boxed|operatorname|emph)\*?\s*\{([^{}]*)\}")
-_SET = re.compile(r"\\(?:displaystyle|left|right|bigl?|bigr?|Bigl?|Bigr?|[,;!:> ]|quad|qquad|[()\[\]])(?![A-Za-z])|~|\*\*|`")
+_WRAPPED = re.compile(
+    r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mathsf|mbox|boxed|operatorname|emph)\*?\s*\{([^{}]*)\}"
+)
+_SET = re.compile(
+    r"(?<!\\)\\(?:displaystyle|left|right|bigl?|bigr?|Bigl?|Bigr?|[,;!:> ]|quad|qquad|[()\[\]])(?![A-Za-z])|~|\*\*|`"
+)
 _NAMED = re.compile(r"^\s*[A-Za-z]\w{0,11}(?:\s*\([a-z]\))?\s*(?:=|≈|\\approx)\s*(?=\S)")
-_CHOICE = re.compile(r"^(?:[Oo]ption|[Cc]hoice|[Aa]nswer)?\s*(?:\(([A-Ja-j])\)|([A-J])(?=[).:：、\s]|$))[).:：、]?\s*(.*)$", re.DOTALL)
-_MIXED = re.compile(r"^(-?)\s*(\d{1,12})\s*(?:\\frac\s*\{(\d{1,12})\}\s*\{(\d{1,12})\}|\s(\d{1,12})\s*/\s*(\d{1,12}))\s*(\D{0,40})$")
+_CHOICE = re.compile(
+    r"^(?:[Oo]ption|[Cc]hoice|[Aa]nswer)?\s*(?:\(([A-Ja-j])\)|([A-J])(?=[).:：、\s]|$))[).:：、]?\s*(.*)$", re.DOTALL
+)
+_MIXED = re.compile(
+    r"^(-?)\s*(\d{1,12})\s*(?:\\frac\s*\{(\d{1,12})\}\s*\{(\d{1,12})\}|\s(\d{1,12})\s*/\s*(\d{1,12}))\s*(\D{0,40})$"
+)
 _LISTED = re.compile(r"[\[\]]|\\[{}]|\([^()]*,|^\{")
 """Intervals, sets, points: ``(1,2]`` is no 1.2 in brackets."""
 _SYMBOLS = frozenset("m s g h l L N J W V K A C F".split())
@@ -26,7 +34,9 @@ _SYMBOLS = frozenset("m s g h l L N J W V K A C F".split())
 _YES = frozenset("yes true correct ja wahr richtig oui vrai sí si verdadero sì vero 是 对 正确 はい 正しい".split())
 _NO = frozenset("no false incorrect nein falsch non faux falso 否 不是 错 错误 いいえ 誤り".split())
 _SPOKEN = re.compile(r"[^\W\d_]{4,}")
-_COMMAND = re.compile(r"\\(?:begin|end)\{[a-z*]*\}|\\[A-Za-z]+|\b(?:sqrt|sinh|cosh|tanh|arcsin|arccos|arctan|infty|infinity|frac)\b")
+_COMMAND = re.compile(
+    r"\\(?:begin|end)\{[a-z*]*\}|\\[A-Za-z]+|\b(?:sqrt|sinh|cosh|tanh|arcsin|arccos|arctan|infty|infinity|frac)\b"
+)
 
 
 @dataclass(frozen=True)
@@ -74,9 +84,11 @@ def plain(text: str) -> str:
     told = re.sub(r"\^\s*\{?\s*\\circ\s*\}?|°|\\degree", "", told)
     for _ in range(3):
         told = _WRAPPED.sub(r" \1 ", told)
-    told = _SET.sub(" ", told.replace("{,}", ",").replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac")).replace("$", " ")
-    told = re.sub(r"\\frac\s*(\d)\s*(\d)(?!\d)", r"\\frac{\1}{\2}", " ".join(told.split()).strip(" .,;:!*_\"'“”。"))
-    return _NAMED.sub("", told).strip()
+    told = _SET.sub(" ", told.replace("{,}", ",").replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac")).replace(
+        "$", " "
+    )
+    told = re.sub(r"\\frac\s*(\d)\s*(\d)(?!\d)", r"\\frac{\1}{\2}", " ".join(told.split()).strip(" .,;:*_\"'“”。"))
+    return _NAMED.sub("", told.replace(" ^", "^")).strip()
 
 
 def _words(text: str) -> str:
@@ -101,15 +113,19 @@ def _number(told: str, words: str) -> Value:
         other = {expression.value([readings(t.text)[-1][0] for t in expression.numbers])}
     except (NotArithmetic, RecursionError):
         return Value(told, words)
+    if told.endswith("!"):
+        other |= value(told[:-1]).numbers  # "42!" may be an exclamation
     if "%" in expression.operators:
         numbers |= {n * 100 for n in numbers}
     units = [t for t in every if t.kind == WORD]
-    letter = next((u.text for u in units if len(u.text) == 1 and _follows(u, every)), "")
+    letter = next((u.text for u in units if len(u.text) == 1 and u.text.isascii() and _follows(u, every)), "")
     if units and ({"+", "-", "*", "^"} & expression.operators or (letter and letter not in _SYMBOLS)):
         return Value(told, words)  # 2x + 1: a variable, not a unit
     lone = expression.plain()[0][1] if len(expression.numbers) == 1 and not expression.operators else None
     sure = frozenset() if letter else frozenset(numbers)
-    return Value(told, words, sure, frozenset(other | numbers) - sure, lone, unit=_unit(" ".join(u.text for u in units)))
+    return Value(
+        told, words, sure, frozenset(other | numbers) - sure, lone, unit=_unit(" ".join(u.text for u in units))
+    )
 
 
 def _follows(unit: Token, every: list[Token]) -> bool:
