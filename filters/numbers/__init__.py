@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from filters import paths
 from filters.batch import ASSISTANT, CONTENT, OTHER, REASONING, Batch

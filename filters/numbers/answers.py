@@ -162,19 +162,22 @@ def _last_said(text: str) -> re.Match[str] | None:
 
 def _whole(text: str) -> Answer | None:
     told = text.strip(_DRESS)
-    if not told or len(told) > SHORT or "\n" in told or "\\boxed" in told or len(_WORD.findall(told)) > MOST_WORDS:
+    if (
+        not told
+        or len(told) > SHORT
+        or "\n" in told
+        or "\\boxed" in told
+        or "####" in told
+        or len(_WORD.findall(told)) > MOST_WORDS
+    ):
         return None
     start = text.index(told)
     return Answer(told, "whole", start, start + len(told))
 
 
 def _last_number(text: str) -> Answer | None:
-    last = None
-    for last in _NUMBER.finditer(text):
-        pass
-    if last is None:
-        return None
-    return _at(last, "last_number")
+    found = list(_NUMBER.finditer(text))
+    return _at(found[-1], "last_number") if found else None
 
 
 def _at(number: re.Match[str], form: str, start: int = 0) -> Answer:

@@ -20,7 +20,8 @@ SOON = 240
 """Characters behind a wrong equation in which the text must begin to take it back."""
 
 _TAKEN_BACK = re.compile(
-    r"\b(?:wait|no,|nope|oops|hmm+|actually|correction|sorry|mistake|incorrect|not right|isn't right|wrong|that's not|that is not|not correct|"
+    r"\b(?:wait|no,|nope|oops|hmm+|actually|correction|sorry|mistake|incorrect|not right|isn't right|wrong|that's not|"
+    r"that is not|not correct|"
     r"re-?check|re-?calculat\w+|re-?comput\w+|let me (?:re|double|check|try)|should be|instead|doesn't (?:work|match|equal|add)|"
     r"does not (?:work|match|equal|add)|contradict\w*|not equal|too (?:high|low|many|much|few|big|small|large)|"
     r"warte|moment|falsch|stimmt nicht|attends|faux|erreur|non,|espera|incorrecto|aspetta|sbagliato|errore)\b"

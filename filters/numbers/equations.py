@@ -28,21 +28,24 @@ _NOT_ASSERTED = re.compile(
     re.IGNORECASE,
 )
 _OTHER_SYSTEM = re.compile(
-    r"\b(?:binary|hexadecimal|hex|octal|base|bits?|bitwise|xor|clock|modul\w+|mod|GF|remainder|rem|rest|reste|resto)\b|二进制|余|\bR\s?\d",
+    r"\b(?:binary|hexadecimal|hex|octal|base|bits?|bitwise|xor|clock|modul\w+|mod|GF|remainder|rem|rest|reste|resto)\b"
+    r"|二进制|余|\bR\s?\d",
     re.IGNORECASE,
 )
-_MEASURES = frozenset(
+_UNITS = (
     "hour minute second day week month year hr min sec h s m km cm mm ft foot feet in inch yard yd mile mi meter metre kilometer g kg mg "
     "gram kilogram lb pound ounce oz l ml liter litre gallon quart cup pint cent dollar penny quarter dime nickel dozen hundred "
-    "thousand million billion trillion k degree score pair half".split()
+    "thousand million billion trillion k degree score pair half"
 )
+_MEASURES = frozenset(_UNITS.split())
 """Units that convert into one another: with two of them, numbers alone do not tell."""
 _WORKS = frozenset("+-*/^mo!s")
 _CONGRUENT = frozenset({"≡", "\\equiv"})
 
 
 _PLAIN = re.compile(
-    r"(?:^|<<|[^\W\d_]{3}[ :])[ $]*((?!0)\d{1,9})[ ]?([+\-*/×x])[ ]?\$?((?!0)\d{1,9})[ ]?=[ ]?\$?((?!0)\d{1,18})(?=>>|[,;]?[ ]|\.?$)(?![ ]*[-+*/×÷^!%=(:\\])",
+    r"(?:^|<<|[^\W\d_]{3}[ :])[ $]*((?!0)\d{1,9})[ ]?([+\-*/×x])[ ]?\$?((?!0)\d{1,9})[ ]?=[ ]?\$?((?!0)\d{1,18})"
+    r"(?=>>|[,;]?[ ]|\.?$)(?![ ]*[-+*/×÷^!%=(:\\])",
     re.MULTILINE,
 )
 _ANNOTATED = re.compile(r"=[ ]?\$?<<")

@@ -13,7 +13,7 @@ MOST_DIGITS = 60
 
 NUMBER, WORD, CURRENCY, RELATION, ROUGHLY, MODULUS, END, BAD = "n", "w", "$", "=", "~", "M", ".", "?"
 """Kinds of tokens. Operators and brackets are their own kind: ``+ - * / ^ m`` (mod) ``o`` (of) ``! % ( )``, ``f`` (\\frac), ``s`` (root).
-MODULUS is a whole ``(mod n)``. END ends an expression (punctuation, the rest of a sentence); BAD makes whatever it touches no arithmetic."""
+MODULUS is a whole ``(mod n)``. END ends an expression (punctuation, the rest of a sentence); BAD makes what it touches no arithmetic."""
 
 OPERATORS = frozenset("+-*/^mo")
 
@@ -45,7 +45,8 @@ _SKIPPED = frozenset(
     {"left", "right", "big", "Big", "bigl", "bigr", "displaystyle", "boxed", "mathbf", "textbf", "bf", "bold", "degree"}
 )
 _WORDS = {
-    "times": "*", "plus": "+", "minus": "-", "mod": "m", "modulo": "m", "of": "o", "about": ROUGHLY, "approximately": ROUGHLY, "roughly": ROUGHLY, "around": ROUGHLY, "approx": ROUGHLY,
+    "times": "*", "plus": "+", "minus": "-", "mod": "m", "modulo": "m", "of": "o",
+    "about": ROUGHLY, "approximately": ROUGHLY, "roughly": ROUGHLY, "around": ROUGHLY, "approx": ROUGHLY,
     "nearly": ROUGHLY, "almost": ROUGHLY, "etwa": ROUGHLY, "environ": ROUGHLY, "circa": ROUGHLY, "percent": "%",
 }  # fmt: skip
 _CHARACTERS = {

@@ -17,10 +17,11 @@ MOST_UNIT_WORDS = 3
 
 _OPERANDS = frozenset({NUMBER, "(", "f", "s", CURRENCY})
 _PARTS = OPERATORS | _OPERANDS | {"!", "%", ")"}
-_NOT_BEFORE = frozenset(
+_FUNCTIONS = (
     "sin cos tan cot sec csc log ln lg exp lim max min gcd lcm abs floor ceil sqrt det mod root square cube half third quarter twice "
-    "double triple minus over divided multiplied increased decreased power base negative".split()
+    "double triple minus over divided multiplied increased decreased power base negative"
 )
+_NOT_BEFORE = frozenset(_FUNCTIONS.split())
 """Words that change what follows them."""
 
 

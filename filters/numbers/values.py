@@ -1,4 +1,4 @@
-r"""What an answer means: a number, a choice, yes or no, or words. Exact fractions, so that 0.5, 1/2, 50 % and ``\frac{1}{2}`` are one value."""
+r"""What an answer means: a number, a choice, yes or no, or words. Exact fractions: 0.5, 1/2, 50 % and ``\frac{1}{2}`` are one value."""
 
 from __future__ import annotations
 
@@ -29,10 +29,11 @@ _MIXED = re.compile(
 )
 _LISTED = re.compile(r"[\[\]]|\\[{}]|\([^()]*,|^\{")
 """Intervals, sets, points: ``(1,2]`` is no 1.2 in brackets."""
-_SYMBOLS = frozenset("m s g h l L N J W V K A C F".split())
+_SYMBOLS = frozenset("msghlLNJWVKACF")
 """Letters behind a number that may be a unit, or a variable."""
-_YES = frozenset("yes true correct ja wahr richtig oui vrai sí si verdadero sì vero 是 对 正确 はい 正しい".split())
-_NO = frozenset("no false incorrect nein falsch non faux falso 否 不是 错 错误 いいえ 誤り".split())
+_YES_WORDS = "yes true correct ja wahr richtig oui vrai sí si verdadero sì vero 是 对 正确 はい 正しい"
+_NO_WORDS = "no false incorrect nein falsch non faux falso 否 不是 错 错误 いいえ 誤り"
+_YES, _NO = frozenset(_YES_WORDS.split()), frozenset(_NO_WORDS.split())
 _SPOKEN = re.compile(r"[^\W\d_]{4,}")
 _COMMAND = re.compile(
     r"\\(?:begin|end)\{[a-z*]*\}|\\[A-Za-z]+|\b(?:sqrt|sinh|cosh|tanh|arcsin|arccos|arctan|infty|infinity|frac)\b"

@@ -97,7 +97,7 @@ def test_records_are_verified_refuted_or_left_by_their_reference_column():
         {"prompt": "q", "response": "So\n#### 4", "expected_answer": None},
         {"prompt": "q", "response": "Who could ever say what this question is about, or why?", "expected_answer": "4"},
     ]
-    batch, judgement = judged(rows)
+    _, judgement = judged(rows)
     assert judgement.scores["verdict"].tolist() == ["verified", "refuted", "unverifiable", "unverifiable"]
     assert judgement.scores["how"].tolist() == ["number", "number", "no_reference", "no_answer"]
     assert judgement.reason.tolist() == [KEPT, 0, KEPT, KEPT]
