@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from filters.numbers.lexer import END, MODULUS, RELATION, Token, is_rough, readings, tokens
+from filters.numbers.lexer import END, MODULUS, RELATION, ROUGHLY, Token, is_rough, readings, tokens
 from filters.numbers.parser import Expression, NotArithmetic
 from filters.numbers.sides import left, right
 
@@ -95,7 +95,9 @@ def _parsed(text: str) -> Iterator[Equation]:
         if (found[sign].text in _CONGRUENT and not modulus) or _is_open(found[sign + taken + 1 : sign + taken + 3]):
             continue
         start, end = expression.start, found[sign + taken].end
-        state = _state(expression, other, roughly or is_rough(found[sign]), modulus)
+        behind = [t.kind for t in found[sign + taken + 1 : sign + taken + 3]]
+        roughly |= is_rough(found[sign]) or behind[:1] == [ROUGHLY] or behind == ["(", ROUGHLY]
+        state = _state(expression, other, roughly, modulus)
         if state == WRONG and before >= 0 and not expression.operators:
             continue  # "time = 5 = 3 + 4": the number is told, and then the sum so far
         if state is None or (state == WRONG and not _is_asserted(text, start, end)):

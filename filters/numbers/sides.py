@@ -123,7 +123,8 @@ def _end(tokens: Sequence[Token], low: int) -> int:
                 return at if _is_dash_or_star(tokens, at) else low
         elif kind == "(":
             if at > low and tokens[at - 1].kind in (NUMBER, ")", "%") and not _touch(tokens, at):
-                return at
+                # "(1/4) [1/3 + 1/2]" is a product; "12 (as they said)" is not.
+                return low if at + 1 < len(tokens) and tokens[at + 1].kind in _OPERANDS else at
             depth += 1
         elif kind == ")":
             if not depth:
