@@ -55,6 +55,10 @@ class NumbersFilter(Filter):
 
         self._algebra = Algebra(self.options.seconds) if self.options.symbolic else None
 
+    @classmethod
+    def not_scanned(cls, options: Any) -> tuple[str, ...]:
+        return () if options.symbolic else ("answers that are formulas (symbolic is false)",)
+
     def judge(self, batch: Batch) -> Judgement:
         """verdict, how it came about (or why there is none), the answer's form; equations understood, wrong ones not taken back, and
         wrong ones that the text takes back. Evidence: the answer (``answer:FORM``), wrong equations, corrected ones."""
@@ -129,7 +133,7 @@ class NumbersFilter(Filter):
         if column is None:
             return [[] for _ in range(len(batch))]
         kind = column.type
-        if pa.types.is_struct(kind) or pa.types.is_map(kind):
+        if _is_mapping(kind):
             raise ConfigError(f"numbers: the column {self.options.reference!r:.60} is a struct; name a field of it")
         listed = pa.types.is_list(kind) or pa.types.is_large_list(kind)
         values = column.to_pylist()
@@ -137,7 +141,8 @@ class NumbersFilter(Filter):
 
     def _column(self, batch: Batch) -> pa.Array | None:
         if not self.options.reference:
-            return next((c for name in RECOGNISED if (c := paths.at(batch.source, name)) is not None), None)
+            columns = (paths.at(batch.source, name) for name in RECOGNISED)
+            return next((c for c in columns if c is not None and not _is_mapping(c.type)), None)
         column = paths.at(batch.source, self.options.reference)
         if column is None:
             names = batch.source.schema.names
@@ -162,6 +167,10 @@ class NumbersFilter(Filter):
                     rule = f"{name}_equation"
                     evidence.add_span(batch, each.segment, each.start, each.end, rule)
         return counts
+
+
+def _is_mapping(kind: pa.DataType) -> bool:
+    return pa.types.is_struct(kind) or pa.types.is_map(kind)
 
 
 def _told(values: list[Any]) -> list[str]:
