@@ -104,12 +104,20 @@ class _Nowhere:
 def pairs() -> None:
     every = yaml.safe_load((ROOT / "benchmarks" / "numbers_pairs.yaml").read_text("utf-8"))
     algebra, good = Algebra(5), 0
+    began = time.monotonic()
+    algebra.same("\\sqrt{8}", "2\\sqrt{2}")
+    first, symbolic = time.monotonic() - began, []
     for pair in every:
+        began = time.monotonic()
         told = against(pair["a"], [pair["r"]], algebra)
+        if told.how == "symbolic":
+            symbolic.append(time.monotonic() - began)
         good += told.verdict[0] == pair["is"]
         if told.verdict[0] != pair["is"]:
             print(f"  {pair['a']!r} against {pair['r']!r}: {told.verdict} ({told.how}), should be {pair['is']}")
     print(f"pairs: {good} of {len(every)} as they should be; algebra started {algebra.starts} times")
+    print(f"formulas: {len(symbolic)}, median {sorted(symbolic)[len(symbolic) // 2] * 1000:.0f} ms, slowest {max(symbolic) * 1000:.0f} ms; "
+          f"the first, with the start, {first:.1f} s")  # fmt: skip
 
 
 def wrong(folder: Path, show: int) -> None:
