@@ -107,10 +107,28 @@ class Judgement:
     scores: Mapping[str, np.ndarray | pa.Array] = field(default_factory=dict)
     evidence: Evidence = field(default_factory=Evidence)
     edits: Edits = field(default_factory=Edits)
+    signatures: pa.RecordBatch | None = None
+    """What a filter that ``compares`` needs of each record later on; null in the first column where a record is not to be compared.
+    No text."""
 
     @property
     def keep(self) -> np.ndarray:
         return self.reason == KEPT
+
+
+@dataclass(frozen=True)
+class Part:
+    """Signatures of some records that are compared: a unit's, or another dataset's.
+
+    signatures: ``row`` (int64), ``id`` (string) and what the filter gave, in order of ``row``. name: of the shard. world: records are
+    compared within it alone (copies made by augmenting are one of their own). dataset: the other dataset's name, whose records are
+    compared with and never rejected; empty for ours.
+    """
+
+    name: str
+    signatures: pa.Table
+    world: str = ""
+    dataset: str = ""
 
 
 class Filter(ABC):
@@ -146,6 +164,13 @@ class Filter(ABC):
     withholds: ClassVar[bool] = False
     """Whether nothing of a record that it rejects may be kept, not even in rejected/."""
 
+    compares: ClassVar[bool] = False
+    """Whether its verdicts need all records. ``judge`` then keeps every record, its scores null, and gives ``signatures``; when every
+    unit is there, ``resolve`` decides from those of the records that all other filters keep."""
+
+    resolved_with: ClassVar[tuple[str, ...]] = ()
+    """Options that ``resolve`` alone looks at: another value needs no record to be judged again."""
+
     def __init__(self, options: Any = None) -> None:
         self.options = self.Options() if options is None else options
 
@@ -160,6 +185,12 @@ class Filter(ABC):
         The same verdicts as ``judge``'s, for any options that differ in nothing that is in ``measured_with``.
         """
         raise NotImplementedError(f"{cls.__name__} does not decide from scores")
+
+    @classmethod
+    def resolve(cls, parts: Sequence[Part], options: Any) -> pa.Table:
+        """The records that are rejected: ``part`` (int32, which of ``parts``), ``row`` (int64, as the signatures have it), ``reason``
+        (int16) and the filter's scores. Parts come in the order of their shards; who made them, and when, must not show."""
+        raise NotImplementedError(f"{cls.__name__} does not compare records")
 
     @classmethod
     def totals(cls, scores: Mapping[str, pa.Array]) -> Mapping[str, int]:

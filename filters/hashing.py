@@ -40,12 +40,14 @@ def _hash(buffer: np.ndarray, start: np.ndarray, end: np.ndarray, out: np.ndarra
             byte = np.uint64(buffer[j])
             a = (a ^ byte) * _PRIME
             b = (b ^ byte) * _PRIME
-        out[i, 0] = _mixed(a)
-        out[i, 1] = _mixed(b + np.uint64(end[i] - start[i]))
+        out[i, 0] = mixed(a)
+        out[i, 1] = mixed(b + np.uint64(end[i] - start[i]))
 
 
 @njit(cache=True, nogil=True)
-def _mixed(h: np.uint64) -> np.uint64:
+def mixed(h: np.uint64) -> np.uint64:
+    """MurmurHash3's finisher: every bit of ``h`` decides every bit of the answer. It is the same for ever: kernels elsewhere that call it
+    are cached without looking at this file."""
     h ^= h >> np.uint64(33)
     h *= np.uint64(0xFF51AFD7ED558CCD)
     h ^= h >> np.uint64(33)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import shutil
 import time
 from collections import Counter
@@ -22,20 +21,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from filters import registry
 from filters.batch import Batch
 from pipelines import histograms, manifest, publish, recipe
+from pipelines.again import facts_of, minus, rows_of, sums_left, told_of
 from pipelines.errors import OutputError, UsageError
 from pipelines.ledger import Ledger, sync_folder, write_synced
 from pipelines.publish import republish
 from pipelines.recipe import Recipe
-from pipelines.schemas.read import fact_of, read
-from pipelines.schemas.recognise import Columns, recognise
+from pipelines.schemas.read import read
 from pipelines.shards import sha256_of
-from pipelines.write import KINDS, TABLES, score_counts, stage_sums, value_counts
+from pipelines.write import KINDS, TABLES, score_counts
 
 JOURNAL, STAGED = "forgetting.json", "forgetting"
-BATCH_ROWS = 4096
 
 Match = Callable[[Batch], np.ndarray]
 """Which records of a batch are asked for: bool[n]. The batch has the ids of the annotations."""
@@ -172,7 +169,7 @@ def _without(
         return None, counts
     staged.mkdir(parents=True)
     stay = {"data": ~gone[was_kept], "rejected": ~gone[~was_kept], "annotations": ~gone}
-    facts = _facts(unit / "data.parquet", schema, standing, gone[was_kept])
+    facts = facts_of(unit / "data.parquet", schema, standing, gone[was_kept])
     files = {k: _filtered(unit / f"{k}.parquet", staged / f"{k}.parquet", stay[k], standing) for k in KINDS}
     scored = {t: (s.name, score) for s in standing.stages for t, score in s.filter.tables.items()}
     new = {**receipt, "files": files, **_less(receipt, notes.filter(pa.array(gone)), facts, scored)}
@@ -181,41 +178,20 @@ def _without(
     return new, counts
 
 
-def _rows(path: Path, schema: pa.Schema, standing: Recipe) -> Iterator[tuple[pa.RecordBatch, Columns]]:
-    """The input's columns of a published file, batch by batch."""
-    columns = recognise(schema, standing.input.columns or None)
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(BATCH_ROWS, columns=schema.names, use_threads=False):
-            yield batch, columns
-
-
 def _matches(path: Path, schema: pa.Schema, standing: Recipe, ids: pa.Array, match: Match) -> np.ndarray:
     found, at = [], 0
-    for rows, columns in _rows(path, schema, standing):
+    for rows, columns in rows_of(path, schema, standing):
         batch = read(rows, columns, max_record_bytes=standing.input.max_record_bytes).batch
         found.append(match(dataclasses.replace(batch, ids=ids.slice(at, len(batch)))))
         at += len(batch)
     return np.concatenate(found)
 
 
-def _facts(path: Path, schema: pa.Schema, standing: Recipe, gone: np.ndarray) -> dict[str, Counter[str]]:
-    """What the records that go count for in the manifest's tables, by fact."""
-    counts: dict[str, Counter[str]] = {fact: Counter() for fact in TABLES.values()}
-    at = 0
-    for rows, columns in _rows(path, schema, standing):
-        mask = gone[at : at + rows.num_rows]
-        at += rows.num_rows
-        for fact in counts:
-            if fact in columns.mapping and mask.any():
-                counts[fact].update(dict(value_counts(fact_of(rows, columns.mapping[fact]), mask)))
-    return counts
-
-
 def _filtered(source: Path, target: Path, stay: np.ndarray, standing: Recipe) -> dict[str, Any]:
     """A file's rows that stay, in its own row groups."""
     if stay.all():
         shutil.copyfile(source, target)
-        return _told(target, len(stay))
+        return told_of(target, len(stay))
     at = 0
     with pq.ParquetFile(source) as file:
         writer = pq.ParquetWriter(target, file.schema_arrow, compression=standing.output.compression)
@@ -226,14 +202,7 @@ def _filtered(source: Path, target: Path, stay: np.ndarray, standing: Recipe) ->
             if len(left):
                 writer.write_table(left, row_group_size=len(left))
         writer.close()
-    return _told(target, int(stay.sum()))
-
-
-def _told(path: Path, rows: int) -> dict[str, Any]:
-    """What a receipt says of a file, once that is on the disk."""
-    with path.open("rb+") as handle:
-        os.fsync(handle.fileno())
-    return {"bytes": path.stat().st_size, "rows": rows, "sha256": sha256_of(path)}
+    return told_of(target, int(stay.sum()))
 
 
 def _less(
@@ -257,9 +226,9 @@ def _less(
         filters[name] = {
             "rejected": told["rejected"] - sum(reasons.values()),
             "first": told["first"] - sum(first.values()),
-            "reasons": _minus(told["reasons"], reasons),
-            "first_reasons": _minus(told["first_reasons"], first),
-            "edits": _minus(told["edits"], labels if told["edits"] else {}),
+            "reasons": minus(told["reasons"], reasons),
+            "first_reasons": minus(told["first_reasons"], first),
+            "edits": minus(told["edits"], labels if told["edits"] else {}),
             "edited": max(0, told["edited"] - (len(edited) if told["edits"] else 0)),
             "rules": _without_rules(told["rules"], evidence, places),
             "first_examples": {
@@ -267,21 +236,14 @@ def _less(
                 for reason, named in told.get("first_examples", {}).items()
             },
             "histograms": histograms.minus(told.get("histograms", {}), histograms.of(column)),
-            **_sums_left(name, told, column.filter(pa.array(kept))),
+            **sums_left(name, told, column.filter(pa.array(kept))),
         }
     counts = {table: facts[fact] for table, fact in TABLES.items()}
     for table, (name, score) in scored.items():
         values = gone[name].combine_chunks().field("scores").field(score)
         counts[table] = Counter(dict(score_counts(values, kept)))
-    tables = {table: _minus(told, counts[table]) for table, told in receipt["tables"].items()}
+    tables = {table: minus(told, counts[table]) for table, told in receipt["tables"].items()}
     return {"filters": filters, "tables": tables}
-
-
-def _sums_left(name: str, told: Mapping[str, Any], gone: pa.StructArray) -> dict[str, dict[str, int]]:
-    if "sums" not in told:
-        return {}
-    less = stage_sums(registry.load(name), gone)
-    return {"sums": {key: n - less[key] for key, n in told["sums"].items()}}
 
 
 def _without_rules(
@@ -295,10 +257,6 @@ def _without_rules(
             examples = [e for e in told["examples"] if e not in places]
             left[rule] = {"records": told["records"] - less[rule], "examples": examples}
     return left
-
-
-def _minus(counts: Mapping[str, int], less: Mapping[str, int]) -> dict[str, int]:
-    return {key: n - less.get(key, 0) for key, n in counts.items() if n > less.get(key, 0)}
 
 
 def list_of(path: Path, kind: str, source: str = "", asked: str = "") -> List:

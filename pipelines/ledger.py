@@ -21,6 +21,8 @@ from pipelines.lock import Hold, held
 from pipelines.provenance import PAGES
 
 STATE = ".corpusmill"
+OF = "of"
+"""In the receipt of a unit that was written again when its records had been compared: the key of the unit as it was judged."""
 OURS = frozenset({STATE, "data", "rejected", "annotations", "manifest.json", "run.json", "report.html", *PAGES})
 
 
@@ -101,7 +103,9 @@ class Ledger:
             (self.root / name).mkdir(parents=True, exist_ok=True)
 
     def prune(self, wanted: set[str]) -> None:
-        """Drop finished units that no published file comes from any more."""
+        """Drop finished units that no published file comes from any more, nor a published unit was written from."""
+        receipts = map(self.receipt, wanted)
+        wanted = wanted | {r[OF] for r in receipts if r is not None and OF in r}
         for folder in (self.root / "units").glob("*/*"):
             if folder.name not in wanted:
                 shutil.rmtree(folder, ignore_errors=True)

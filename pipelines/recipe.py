@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
@@ -156,6 +156,11 @@ class Recipe:
         told = [document, self.assets(), self.software()]
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
+    def work_fingerprint(self) -> str:
+        """The fingerprint of what judging a record depends on: without what only decides when all records are compared."""
+        stages = tuple(Stage(s.name, _judging(s)) for s in self.stages)
+        return replace(self, stages=stages).fingerprint()
+
 
 def load(source: str, overrides: Sequence[str] = ()) -> Recipe:
     """A recipe by path, or a shipped one by name, with ``--set`` overrides (``filter.option=value``) applied.
@@ -202,6 +207,8 @@ def from_document(document: Mapping[str, Any], source: str = "recipe") -> Recipe
     names = [s.name for s in stages]
     for twice in {n for n in names if names.count(n) > 1}:
         raise UsageError(f"{source}: the filter {twice!r} stands twice in the list")
+    if len(comparing := [s.name for s in stages if s.filter.compares]) > 1:
+        raise UsageError(f"{source}: only one filter can compare records, and here are {', '.join(comparing)}")
     return Recipe(
         name=name,
         input=_section(Input, document, "input", source),
@@ -211,6 +218,12 @@ def from_document(document: Mapping[str, Any], source: str = "recipe") -> Recipe
         about=about.parse(document.get("about"), source),
         gates=_gates(document, stages, source),
     )
+
+
+def _judging(stage: Stage) -> Options:
+    """A stage's options, those as by default that only comparing looks at."""
+    defaults = {f.name: f.default for f in msgspec.structs.fields(stage.options)}
+    return msgspec.structs.replace(stage.options, **{n: defaults[n] for n in stage.filter.resolved_with})
 
 
 def _gates(document: Mapping[str, Any], stages: Sequence[Stage], source: str) -> Mapping[str, Bounds]:

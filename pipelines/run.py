@@ -13,7 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pipelines import forget, gates, leftover, lineage, manifest, progress, publish, quarantine, shards, stores, units
+from pipelines import (
+    forget, gates, leftover, lineage, manifest, progress, publish, quarantine, resolve, shards, stores, units,
+)
 from pipelines.errors import DONE, PARTIAL, GateError, OutputError, ShardError, StoppedError, UsageError
 from pipelines.ledger import Ledger
 from pipelines.limits import Limits, Stopped, stoppable, within
@@ -82,6 +84,8 @@ def _run(
     parents = lineage.parents_of(found)
     named = [{"name": p.name, "data_digest": p.data_digest} for p in parents]
     standing = manifest.standing(ledger.out)
+    worlds = {u.key: u.shard.augment for u in plan.units}
+    receipts = resolve.resolve(recipe, ledger, receipts, worlds, workers)
     told = manifest.build(recipe, plan, receipts, named, standing)
     changed = bool(todo) or not publish.is_published(ledger, told)
     if changed:

@@ -70,7 +70,7 @@ class Plan:
 
 def plan(recipe: Recipe, shards: list[Shard], fingerprints: Mapping[str, str | Exception]) -> Plan:
     """Cut every readable shard into units. Raises ShardError when an unknown schema is all there is."""
-    recipe_fingerprint = recipe.fingerprint()
+    recipe_fingerprint = recipe.work_fingerprint()
     planned: list[PlannedShard] = []
     failed: dict[str, str] = {}
 

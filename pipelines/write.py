@@ -21,6 +21,7 @@ from pipelines import annotate, edits, histograms
 from pipelines.recipe import Output
 from pipelines.schemas.read import Read
 from pipelines.shards import sha256_of
+from pipelines.signatures import SignatureFile
 from pipelines.units import Unit
 
 KINDS = ("data", "rejected", "annotations")
@@ -41,7 +42,8 @@ class UnitWriter:
         self.withholding = [name for name, stage in stages.items() if stage.withholds]
         self.rejected_schema = _rejected_schema(schema, nullable=bool(self.withholding))
         schemas = (schema, self.rejected_schema, annotate.schema(stages))
-        self.files = {k: _File(folder / f"{k}.parquet", s, output) for k, s in zip(KINDS, schemas, strict=True)}
+        self.files = {k: BoundedFile(folder / f"{k}.parquet", s, output) for k, s in zip(KINDS, schemas, strict=True)}
+        self.signatures = SignatureFile(folder)
         self.row = unit.part.first_row
 
     def add(self, read: Read, judgements: Mapping[str, Judgement]) -> None:
@@ -70,6 +72,7 @@ class UnitWriter:
         self.files["annotations"].add(
             pa.RecordBatch.from_arrays([*fixed, *columns.values()], schema=self.files["annotations"].schema)
         )
+        self.signatures.add(batch, judgements, rejected, self.row)
         self.row += len(batch)
         self.counts.add(read, judgements, rejected, verdict, touched)
         self.counts.add_places(judgements, verdict, self.unit.shard.name, self.row - len(batch))
@@ -93,10 +96,13 @@ class UnitWriter:
             # Each of them: what is buffered may find the disk full.
             with contextlib.suppress(OSError):
                 file.abandon()
+        with contextlib.suppress(OSError):
+            self.signatures.close()
 
     def finish(self) -> dict[str, Any]:
         """Close and sync the files. Raises AssertionError when kept + rejected is not what was read."""
         files: dict[str, dict[str, Any]] = {}
+        self.signatures.close()
         for kind, file in self.files.items():
             file.close()
             path = self.folder / f"{kind}.parquet"
@@ -226,7 +232,7 @@ def stage_sums(stage: type[Filter], column: pa.StructArray | None) -> dict[str, 
     return dict(stage.totals({f.name: scores.field(f.name) for f in scores.type}))
 
 
-class _File:
+class BoundedFile:
     """A Parquet file whose row groups are bounded in bytes."""
 
     def __init__(self, path: Path, schema: pa.Schema, output: Output) -> None:
