@@ -166,7 +166,8 @@ class Filter(ABC):
 
     compares: ClassVar[bool] = False
     """Whether its verdicts need all records. ``judge`` then keeps every record, its scores null, and gives ``signatures``; when every
-    unit is there, ``resolve`` decides from those of the records that all other filters keep."""
+    unit is there, ``resolve`` decides from those of the records that all other filters keep. Its scores say in ``at`` (``SHARD:ROW``)
+    and ``dataset`` (null: this one) which record stands for the one that is rejected."""
 
     resolved_with: ClassVar[tuple[str, ...]] = ()
     """Options that ``resolve`` alone looks at: another value needs no record to be judged again."""
@@ -191,6 +192,16 @@ class Filter(ABC):
         """The records that are rejected: ``part`` (int32, which of ``parts``), ``row`` (int64, as the signatures have it), ``reason``
         (int16) and the filter's scores. Parts come in the order of their shards; who made them, and when, must not show."""
         raise NotImplementedError(f"{cls.__name__} does not compare records")
+
+    @classmethod
+    def signature(cls, options: Any) -> pa.Schema:
+        """The columns of ``Judgement.signatures``. Where the same column of two runs has the same field metadata, it can be compared."""
+        raise NotImplementedError(f"{cls.__name__} does not compare records")
+
+    @classmethod
+    def overview(cls, rejected: pa.Table, options: Any) -> dict[str, Any]:
+        """What the manifest says of all that ``resolve`` rejected, from its reasons (``reason``) and recorded scores alone."""
+        return {}
 
     @classmethod
     def totals(cls, scores: Mapping[str, pa.Array]) -> Mapping[str, int]:

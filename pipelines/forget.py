@@ -3,6 +3,9 @@
 The units that hold a record are rewritten beside the old ones; then a journal is written, and from there on the work is only ever
 finished: the units are exchanged, the dataset is published, the journal goes. Whoever is killed in between leaves a journal that
 the next run or the next ``forget`` finishes first.
+
+A record that was rejected because it duplicates one that goes is forgotten with it: it says the same, and nobody would have kept it.
+Where records are compared, it is the units as they were judged that are rewritten, and the rest are compared again.
 """
 
 from __future__ import annotations
@@ -19,13 +22,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from filters.batch import Batch
-from pipelines import histograms, manifest, publish, recipe
+from pipelines import histograms, manifest, publish, recipe, resolve, signatures
 from pipelines.again import facts_of, minus, rows_of, sums_left, told_of
 from pipelines.errors import OutputError, UsageError
-from pipelines.ledger import Ledger, sync_folder, write_synced
+from pipelines.ledger import OF, Ledger, sync_folder, write_synced
 from pipelines.publish import republish
 from pipelines.recipe import Recipe
 from pipelines.schemas.read import read
@@ -75,24 +79,27 @@ def forget(out: Path, match: Match, asked: List, *, do: bool = True) -> Forgotte
         receipts = _receipts(ledger, told)
         folder = ledger.root / STAGED
         shutil.rmtree(folder, ignore_errors=True)
-        kept = rejected = 0
         changed = {}
         try:
-            for key, receipt in receipts.items():
-                new, counts = _without(ledger.unit(key), folder / key if do else None, receipt, standing, match)
-                kept, rejected = kept + counts[0], rejected + counts[1]
-                if new is not None:
-                    changed[key] = new
-            done = Forgotten(kept, rejected)
+            gone = {key: _gone(ledger.unit(key), standing, match) for key in receipts}
+            _add_copies(ledger, receipts, gone, standing)
+            done = _counted(ledger, gone)
             if not do or not done.records:
                 return done
-            body = manifest.recounted(told, standing, {**receipts, **changed})
+            judged = {key: receipt.get(OF, key) for key, receipt in receipts.items()}
+            for key, unit in judged.items():
+                receipt = ledger.receipt(unit)
+                if gone[key].any() and receipt is not None:
+                    changed[unit] = _without(ledger.unit(unit), folder / unit, receipt, standing, gone[key])
+            body = dict(told)
+            if not (compares := resolve.comparing(standing) is not None):
+                body = manifest.recounted(told, standing, {**receipts, **changed})
             entry = {"date": time.strftime("%Y-%m-%d", time.gmtime()), "list": asked.name, "kind": asked.kind,
-                     "sha256": asked.sha256, "records": done.records, "kept": kept, "rejected": rejected}  # fmt: skip
+                     "sha256": asked.sha256, "records": done.records, "kept": done.kept, "rejected": done.rejected}  # fmt: skip
             entry |= {name: value for name in ("source", "asked") if (value := getattr(asked, name))}
             body["forgotten"] = [*told.get("forgotten", []), entry]
             sync_folder(folder)
-            ledger.save(JOURNAL, {"units": sorted(changed), "manifest": body})
+            ledger.save(JOURNAL, {"units": sorted(changed), "manifest": body, "compare": judged if compares else {}})
         except OSError as error:
             shutil.rmtree(folder, ignore_errors=True)
             raise OutputError(f"{out} cannot be written: {error.strerror}; nothing was changed") from None
@@ -112,10 +119,26 @@ def finish(ledger: Ledger) -> bool:
             shutil.rmtree(unit, ignore_errors=True)
             staged.rename(unit)
             sync_folder(unit.parent)
-    republish(ledger, journal["manifest"], files=True)
+    told = journal["manifest"]
+    if judged := journal.get("compare"):
+        told = _compared(ledger, told, judged)
+    republish(ledger, told, files=True)
+    if judged:
+        ledger.prune({entry["unit"] for entry in told["outputs"]})
     shutil.rmtree(ledger.root / STAGED, ignore_errors=True)
     (ledger.root / JOURNAL).unlink()
     return True
+
+
+def _compared(ledger: Ledger, told: Mapping[str, Any], judged: Mapping[str, str]) -> dict[str, Any]:
+    """The manifest when the records that are left are compared again. judged: of each published unit, the one as it was judged."""
+    standing = recipe.overridden(told["recipe"]["effective"], (), "manifest.json")
+    receipts = {unit: receipt for unit in judged.values() if (receipt := ledger.receipt(unit)) is not None}
+    of_shard = {i["path"]: i.get("augmented", "") for i in told["inputs"]}
+    worlds = {unit: of_shard.get(receipt["shard"], "") for unit, receipt in receipts.items()}
+    new = resolve.resolve(standing, ledger, receipts, worlds)
+    overviews = resolve.overviews(standing, ledger, new)
+    return manifest.recounted(told, standing, {key: new[unit] for key, unit in judged.items()}, overviews)
 
 
 def refuse_return(standing: Mapping[str, Any] | None, wanted: Recipe) -> None:
@@ -151,11 +174,9 @@ def _receipts(ledger: Ledger, told: Mapping[str, Any]) -> dict[str, dict[str, An
     return {key: receipt for key, receipt in found.items() if receipt is not None}
 
 
-def _without(
-    unit: Path, staged: Path | None, receipt: Mapping[str, Any], standing: Recipe, match: Match
-) -> tuple[dict[str, Any] | None, tuple[int, int]]:
-    """A unit without what matches, written to ``staged``: its new receipt, and how many were in data/ and in rejected/."""
-    notes = pq.read_table(unit / "annotations.parquet")
+def _gone(unit: Path, standing: Recipe, match: Match) -> np.ndarray:
+    """Which of a unit's records match: bool[n], as annotations have them."""
+    notes = pq.read_table(unit / "annotations.parquet", columns=["record_id", "kept"])
     was_kept = notes["kept"].to_numpy()
     gone = np.zeros(len(notes), bool)
     schema = pq.read_schema(unit / "data.parquet")
@@ -164,18 +185,52 @@ def _without(
         if len(at):
             ids = notes["record_id"].take(at).combine_chunks()
             gone[at] = _matches(unit / f"{kind}.parquet", schema, standing, ids, match)
-    counts = int((gone & was_kept).sum()), int((gone & ~was_kept).sum())
-    if staged is None or not gone.any():
-        return None, counts
+    return gone
+
+
+def _add_copies(ledger: Ledger, receipts: Mapping[str, Any], gone: dict[str, np.ndarray], standing: Recipe) -> None:
+    """Add the records that were rejected as duplicates of those that go."""
+    stage = resolve.comparing(standing)
+    if stage is None:
+        return
+    places: list[str] = []
+    for key, mine in gone.items():
+        notes = pq.read_table(ledger.unit(key) / "annotations.parquet", columns=["shard", "row"]).filter(pa.array(mine))
+        places += [f"{s}:{r}" for s, r in zip(notes["shard"].to_pylist(), notes["row"].to_pylist(), strict=True)]
+    wanted = pa.array(places, pa.string())
+    for key in (k for k, receipt in receipts.items() if OF in receipt):
+        path = ledger.unit(key) / "annotations.parquet"
+        told = pq.ParquetFile(path).read([f"{stage.name}.scores"], use_threads=False)[stage.name].combine_chunks()
+        scores = told.field("scores")
+        copies = pc.and_(pc.is_in(scores.field("at"), wanted), scores.field("dataset").is_null())
+        gone[key] |= copies.to_numpy(zero_copy_only=False)
+
+
+def _counted(ledger: Ledger, gone: Mapping[str, np.ndarray]) -> Forgotten:
+    kept = rejected = 0
+    for key, mine in gone.items():
+        was_kept = pq.read_table(ledger.unit(key) / "annotations.parquet", columns=["kept"])["kept"].to_numpy()
+        kept, rejected = kept + int((mine & was_kept).sum()), rejected + int((mine & ~was_kept).sum())
+    return Forgotten(kept, rejected)
+
+
+def _without(
+    unit: Path, staged: Path, receipt: Mapping[str, Any], standing: Recipe, gone: np.ndarray
+) -> dict[str, Any]:
+    """A unit without some of its records, written to ``staged``; returns its new receipt."""
+    notes = pq.read_table(unit / "annotations.parquet")
+    was_kept = notes["kept"].to_numpy()
+    schema = pq.read_schema(unit / "data.parquet")
     staged.mkdir(parents=True)
     stay = {"data": ~gone[was_kept], "rejected": ~gone[~was_kept], "annotations": ~gone}
     facts = facts_of(unit / "data.parquet", schema, standing, gone[was_kept])
+    signatures.without(unit, staged, notes["row"].to_numpy()[gone])
     files = {k: _filtered(unit / f"{k}.parquet", staged / f"{k}.parquet", stay[k], standing) for k in KINDS}
     scored = {t: (s.name, score) for s in standing.stages for t, score in s.filter.tables.items()}
     new = {**receipt, "files": files, **_less(receipt, notes.filter(pa.array(gone)), facts, scored)}
     write_synced(staged / "receipt.json", json.dumps(new, sort_keys=True).encode())
     sync_folder(staged)
-    return new, counts
+    return new
 
 
 def _matches(path: Path, schema: pa.Schema, standing: Recipe, ids: pa.Array, match: Match) -> np.ndarray:

@@ -37,14 +37,16 @@ def build(
     receipts: Mapping[str, dict[str, Any]],
     parents: Sequence[Mapping[str, str]] = (),
     standing: Mapping[str, Any] | None = None,
+    compared: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The manifest of a dataset from the receipts (by unit key) of the units that were finished.
 
     parents: name and data_digest of the datasets that were read. standing: the manifest published before; what people found
-    when they reviewed it still holds if the recipe is the same, and an audit if the kept records are.
+    when they reviewed it still holds if the recipe is the same, and an audit if the kept records are. compared: what filters that
+    compare records say of those that they reject.
     """
     done = [receipts[u.key] for u in plan.units if u.key in receipts]
-    counted = _counted(recipe, done, recipe.assets())
+    counted = _counted(recipe, done, recipe.assets(), compared or {})
     body = {
         "manifest": VERSION,
         "name": recipe.name,
@@ -67,13 +69,18 @@ def build(
     return {**body, "digest": digest(body)}
 
 
-def recounted(told: Mapping[str, Any], recipe: Recipe, receipts: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+def recounted(
+    told: Mapping[str, Any],
+    recipe: Recipe,
+    receipts: Mapping[str, dict[str, Any]],
+    compared: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """A manifest with everything that is counted from receipts counted anew, when units of it have changed."""
     keys = list(dict.fromkeys(entry["unit"] for entry in told["outputs"]))
     done = [receipts[key] for key in keys]
     rows = _sum({r["shard"]: r["files"]["annotations"]["rows"]} for r in done)
     assets = {f["name"]: f["assets"] for f in told["filters"]}
-    counted = _counted(recipe, done, assets)
+    counted = _counted(recipe, done, assets, compared or {})
     # An audit speaks of the records that were there.
     stale = {"audit"} if counted["data_digest"] != told["data_digest"] else set()
     return {
@@ -84,7 +91,10 @@ def recounted(told: Mapping[str, Any], recipe: Recipe, receipts: Mapping[str, di
 
 
 def _counted(
-    recipe: Recipe, done: Sequence[Mapping[str, Any]], assets: Mapping[str, Mapping[str, str]]
+    recipe: Recipe,
+    done: Sequence[Mapping[str, Any]],
+    assets: Mapping[str, Mapping[str, str]],
+    compared: Mapping[str, Any],
 ) -> dict[str, Any]:
     """What a manifest says from receipts alone."""
     outputs = [
@@ -97,6 +107,7 @@ def _counted(
     tables = {name: _sum(r["tables"][name] for r in done) for name in names}
     try:
         summaries = {s.name: told for s in recipe.stages if (told := s.filter.summarise(tables, s.options))}
+        summaries |= compared
     except ConfigError as error:
         raise UsageError(str(error)) from None
     kept = sum(r["files"]["data"]["rows"] for r in done)

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from filters.contract import ConfigError, Part
-from pipelines import signatures
+from pipelines import against, annotate, signatures
 from pipelines.errors import OutputError, UsageError
 from pipelines.ledger import OF, Ledger
 from pipelines.move import Move, move
@@ -61,6 +62,7 @@ def _decided(stage: Stage, ledger: Ledger, receipts: Receipts, worlds: Mapping[s
     found = [(key, signatures.load(ledger.unit(key))) for key in receipts]
     signed = [(key, table) for key, table in found if table is not None]
     parts = [Part(receipts[key]["shard"], table, worlds.get(key, "")) for key, table in signed]
+    parts += against.parts(stage, ledger)
     try:
         table = stage.filter.resolve(parts, stage.options)
     except ConfigError as error:
@@ -92,6 +94,22 @@ def _key(receipt: Mapping[str, Any], moved: Move) -> str:
     return hashlib.sha256(json.dumps([receipt["key"], files, moved.name, told]).encode()).hexdigest()[:40]
 
 
-def bases(receipts: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Keys of the judged units that these were written from."""
-    return [r[OF] for r in receipts if OF in r]
+def overviews(recipe: Recipe, ledger: Ledger, receipts: Receipts) -> dict[str, Any]:
+    """What the manifest says of the records that comparing rejected, by filter."""
+    stage = comparing(recipe)
+    if stage is None:
+        return {}
+    columns = [f"{stage.name}.reason", f"{stage.name}.scores"]
+    kind = annotate.column_type(stage.filter)
+    found = []
+    for receipt in receipts.values():
+        if OF in receipt:
+            path = ledger.unit(receipt["key"]) / "annotations.parquet"
+            notes = pq.ParquetFile(path).read(columns, use_threads=False)[stage.name].combine_chunks()
+            found.append(notes.filter(notes.field("reason").is_valid()))
+    rows = pa.chunked_array(found, found[0].type if found else kind).combine_chunks()
+    scores = rows.field("scores")
+    table = pa.table(
+        {"reason": rows.field("reason"), **{f.name: scores.field(f.name) for f in kind.field("scores").type}}
+    )
+    return {stage.name: stage.filter.overview(table, stage.options)}

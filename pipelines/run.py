@@ -86,7 +86,7 @@ def _run(
     standing = manifest.standing(ledger.out)
     worlds = {u.key: u.shard.augment for u in plan.units}
     receipts = resolve.resolve(recipe, ledger, receipts, worlds, workers)
-    told = manifest.build(recipe, plan, receipts, named, standing)
+    told = manifest.build(recipe, plan, receipts, named, standing, resolve.overviews(recipe, ledger, receipts))
     changed = bool(todo) or not publish.is_published(ledger, told)
     if changed:
         circumstances = _circumstances(recipe, began, workers, len(todo), parents)

@@ -1,8 +1,8 @@
 """The signatures of a unit's records: what a filter that compares records needs of them, in a file beside the unit's others.
 
-One row a record that every filter keeps and that can be compared, in order: ``row`` of the shard, ``id``, what the filter gave, and ``edits``: how often something
-was replaced in it, so that the manifest's counts stay exact when it is rejected later. Arrow's IPC format, not compressed: it is
-read where it lies, and digests do not compress.
+One row a record that every filter keeps and that can be compared, in order: ``row`` of the shard, ``id``, what the filter gave, and
+``edits``: how often something was replaced in it, so that the manifest's counts stay exact when it is rejected later. Arrow's IPC
+format, not compressed: it is read where it lies, and digests do not compress.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ class SignatureFile:
             return
         [given] = signed
         rows = pa.array(np.arange(first_row, first_row + len(batch)))
-        fields = {"row": rows, "id": batch.ids, **dict(zip(given.schema.names, given.columns, strict=True))}
-        fields["edits"] = _edits(batch, judgements)
+        schema = pa.schema([("row", pa.int64()), ("id", pa.string()), *given.schema, ("edits", EDITS)])
+        columns = [rows, batch.ids, *given.columns, _edits(batch, judgements)]
         wanted = ~rejected & given.column(0).is_valid().to_numpy(zero_copy_only=False)
-        self._write(pa.RecordBatch.from_pydict(fields).filter(pa.array(wanted)))
+        self._write(pa.RecordBatch.from_arrays(columns, schema=schema).filter(pa.array(wanted)))
 
     def _write(self, rows: pa.RecordBatch) -> None:
         if not rows.num_rows:

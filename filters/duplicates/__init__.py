@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 
 from filters.batch import Batch
-from filters.contract import KEPT, Filter, Judgement, Part
+from filters.contract import KEPT, ConfigError, Filter, Judgement, Part
 from filters.duplicates.options import DuplicatesOptions, check
+
+SCHEME = 1
+"""Goes up when digests or sketches of the same text change: then those of other datasets are made anew."""
 
 
 class DuplicatesFilter(Filter):
@@ -55,13 +60,29 @@ class DuplicatesFilter(Filter):
         found = compared(batch, options.what)
         silent = np.ones(len(batch), bool)
         silent[batch.segments.record[found.segment]] = False
-        columns = {
-            "digest": _binary(digests(batch, found, options.normalise), silent),
-            "rank": pa.array(ranks(batch, found, options)),
-        }
+        columns = [_binary(digests(batch, found, options.normalise), silent), pa.array(ranks(batch, found, options))]
         if options.method == "near":
-            columns["sketch"] = _binary(sketches(batch, found, options.ngram, options.permutations))
-        return pa.RecordBatch.from_pydict(columns)
+            columns.append(_binary(sketches(batch, found, options.ngram, options.permutations)))
+        return pa.RecordBatch.from_arrays(columns, schema=self.signature(options))
+
+    @classmethod
+    def signature(cls, options: Any) -> pa.Schema:
+        alike = [SCHEME, options.what]
+        fields = [_field("digest", 16, [*alike, options.normalise]), pa.field("rank", pa.int64())]
+        if options.method == "near":
+            fields.append(_field("sketch", 2 * options.permutations, [*alike, options.ngram, options.permutations]))
+        return pa.schema(fields)
+
+    @classmethod
+    def assets(cls, options: Any) -> Mapping[str, str]:
+        """The other datasets, by what they kept."""
+        return {Path(given).name: _data_digest(Path(given)) for given in options.against}
+
+    @classmethod
+    def overview(cls, rejected: pa.Table, options: Any) -> dict[str, Any]:
+        from filters.duplicates.overview import overview
+
+        return overview(rejected, options)
 
     @classmethod
     def resolve(cls, parts: Sequence[Part], options: Any) -> pa.Table:
@@ -69,6 +90,20 @@ class DuplicatesFilter(Filter):
 
         check(options)
         return resolve(parts, options)
+
+
+def _data_digest(out: Path) -> str:
+    """Of what a dataset kept, from its manifest. Raises ConfigError when it has none."""
+    try:
+        return str(json.loads((out / "manifest.json").read_text("utf-8"))["data_digest"])
+    except (OSError, ValueError, LookupError, TypeError):
+        raise ConfigError(
+            f"duplicates: against: no dataset at {out}: it has no manifest.json that can be read"
+        ) from None
+
+
+def _field(name: str, width: int, made_with: list[Any]) -> pa.Field:
+    return pa.field(name, pa.binary(width), metadata={"made_with": " ".join(map(str, made_with))})
 
 
 def _binary(values: np.ndarray, null: np.ndarray | None = None) -> pa.Array:

@@ -28,7 +28,8 @@ class DuplicatesOptions(Options, frozen=True, kw_only=True):
     normalise: Annotated[
         Literal["none", "spaces", "words"],
         msgspec.Meta(
-            description="When texts are equal: byte by byte; with runs of white space as one; or as words, without case and punctuation."
+            description="When texts are equal: byte by byte; with runs of white space as one; or word for word, without case, commas, full "
+            "stops, quotes and brackets."
         ),
     ] = "spaces"
     threshold: Annotated[

@@ -140,7 +140,7 @@ def fixed_width(column: pa.ChunkedArray, kind: type) -> np.ndarray:
     width = column.type.byte_width // np.dtype(kind).itemsize
     pieces = []
     for chunk in column.chunks:
-        flat = np.frombuffer(chunk.buffers()[1], kind) if len(chunk) else np.zeros(0, kind)
+        flat: np.ndarray = np.frombuffer(chunk.buffers()[1], kind) if len(chunk) else np.zeros(0, kind)
         pieces.append(flat[chunk.offset * width : (chunk.offset + len(chunk)) * width].reshape(-1, width))
     return pieces[0] if len(pieces) == 1 else np.concatenate([np.zeros((0, width), kind), *pieces])
 
