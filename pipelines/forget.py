@@ -99,7 +99,10 @@ def forget(out: Path, match: Match, asked: List, *, do: bool = True) -> Forgotte
             entry |= {name: value for name in ("source", "asked") if (value := getattr(asked, name))}
             body["forgotten"] = [*told.get("forgotten", []), entry]
             sync_folder(folder)
-            ledger.save(JOURNAL, {"units": sorted(changed), "manifest": body, "compare": judged if compares else {}})
+            ledger.save(
+                JOURNAL,
+                {"units": sorted(changed), "manifest": body, "compare": list(judged.items()) if compares else []},
+            )
         except OSError as error:
             shutil.rmtree(folder, ignore_errors=True)
             raise OutputError(f"{out} cannot be written: {error.strerror}; nothing was changed") from None
@@ -121,7 +124,7 @@ def finish(ledger: Ledger) -> bool:
             sync_folder(unit.parent)
     told = journal["manifest"]
     if judged := journal.get("compare"):
-        told = _compared(ledger, told, judged)
+        told = _compared(ledger, told, dict(judged))
     republish(ledger, told, files=True)
     if judged:
         ledger.prune({entry["unit"] for entry in told["outputs"]})

@@ -16,7 +16,7 @@ from filters.contract import ConfigError, Part
 from filters.duplicates import DuplicatesFilter, DuplicatesOptions, kernels
 from filters.duplicates.groups import PAIRS
 from filters.duplicates.sketches import EMPTY, rows_a_band, similarity
-from tests.support import batch_of, real_batch, real
+from tests.support import batch_of, real, real_batch
 
 WORDS = ["".join(letters) for letters in itertools.product("bcdfghklmnprstvw", "aeiou", "bdfgklmnprst", "aei")]
 """2,880 words of four letters; digits would be words of their own."""
@@ -354,7 +354,7 @@ def test_a_recipe_may_change_the_threshold_without_signing_again():
 
 
 def test_real_traces_with_planted_copies_give_exactly_the_copies():
-    rows = [b.source.to_pylist() for b in [real_batch(real("gsm8k")[0])]][0][:400]
+    rows = real_batch(real("gsm8k")[0]).source.slice(0, 400).to_pylist()
     for i, row in enumerate(rows):
         row["id"] = f"r{i:04}"
     copies = [{**rows[i], "id": f"z{i:04}"} for i in range(0, 400, 40)]
