@@ -70,7 +70,7 @@ class DuplicatesFilter(Filter):
         alike = [SCHEME, options.what]
         fields = [_field("digest", 16, [*alike, options.normalise]), pa.field("rank", pa.int64())]
         if options.method == "near":
-            fields.append(_field("sketch", 2 * options.permutations, [*alike, options.ngram, options.permutations]))
+            fields.append(_field("sketch", options.permutations // 2, [*alike, options.ngram, options.permutations]))
         return pa.schema(fields)
 
     @classmethod

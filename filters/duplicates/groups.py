@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from numba import njit
 
-from filters.duplicates.sketches import EMPTY, band_keys, similarity
+from filters.duplicates.sketches import band_keys, similarity
 
 PAIRS = 64
 """Records of one bucket that are compared each with each; in a larger one, each with the first of every cluster found so far."""
@@ -52,18 +52,18 @@ def near(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(int64[n], float32[n]): the record that each duplicates (itself: it is kept), and how alike the two are.
 
-    sketches: uint16[n, k]. fixed: bool[n], records that are kept whatever they are like. shape: bands, and values of each.
+    sketches: uint64[n, k]. fixed: bool[n], records that are kept whatever they are like. shape: bands, and values of each.
 
     Bands find candidates, sketches confirm them, confirmed pairs make up clusters. Of a cluster the best record is kept, and then,
     best first, each that is not like one that is kept. So whatever is dropped is like the record it is dropped for: in a chain
     A ~ B ~ C where A and C differ, C stays.
     """
-    full = np.flatnonzero((sketches != EMPTY).any(axis=1)) if len(sketches) else np.zeros(0, np.int64)
+    full = np.flatnonzero(_filled(sketches))
     keys = room((shape[0], len(sketches)), np.uint64)
     band_keys(sketches, *shape, keys)
     parent = np.arange(len(sketches))
     for band in keys:
-        mine = full[np.argsort(band[full], kind="stable")]
+        mine = full[np.argsort(band[full])]
         _join(band[mine], mine, sketches, fixed, threshold, parent)
     return _chosen(sketches, fixed, threshold, _roots(parent), order)
 
@@ -92,6 +92,18 @@ def room(shape: tuple[int, ...], kind: type) -> np.ndarray:
         return np.empty(shape, kind)
     with tempfile.TemporaryFile(prefix="corpusmill-") as file:
         return np.asarray(np.memmap(file, kind, "w+", shape=shape))
+
+
+@njit(cache=True, nogil=True)
+def _filled(sketches: np.ndarray) -> np.ndarray:
+    """bool[n]: whether there is an n-gram at all."""
+    out = np.zeros(len(sketches), np.bool_)
+    for i in range(len(sketches)):
+        for j in range(sketches.shape[1]):
+            if sketches[i, j]:
+                out[i] = True
+                break
+    return out
 
 
 @njit(cache=True, nogil=True)
@@ -126,7 +138,7 @@ def _meet(a: int, b: int, sketches: np.ndarray, fixed: np.ndarray, threshold: fl
 def _join(
     keys: np.ndarray, members: np.ndarray, sketches: np.ndarray, fixed: np.ndarray, threshold: float, parent: np.ndarray
 ) -> None:
-    """Join those records of each bucket (a run of equal keys) that are alike."""
+    """Join those records of each bucket (a run of equal keys, in whatever order) that are alike. ``members`` may be reordered."""
     leaders = np.empty(PAIRS, np.int64)
     at = 0
     while at < len(keys):
@@ -138,6 +150,7 @@ def _join(
                 for j in range(at, i):
                     _meet(members[j], members[i], sketches, fixed, threshold, parent)
         else:
+            members[at:end] = np.sort(members[at:end])
             count = 0
             for i in range(at, end):
                 met = False

@@ -8,7 +8,7 @@ import msgspec
 
 from filters.contract import ConfigError, Options
 
-SKETCH_SIZES = (64, 128, 256, 512, 1024)
+SKETCH_SIZES = (64, 128, 256, 512, 1024, 2048, 4096)
 
 
 class DuplicatesOptions(Options, frozen=True, kw_only=True):
@@ -42,9 +42,10 @@ class DuplicatesOptions(Options, frozen=True, kw_only=True):
     permutations: Annotated[
         int,
         msgspec.Meta(
-            description="`near`: values of a record's sketch, 64 to 1024 in powers of two; the estimate's error goes down with its root."
+            description="`near`: values of a record's sketch, 64 to 4096 in powers of two, half a byte each; the estimate's error goes "
+            "down with their root."
         ),
-    ] = 256
+    ] = 1024
     bands: Annotated[
         int,
         msgspec.Meta(

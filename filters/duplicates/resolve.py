@@ -76,12 +76,12 @@ class Comparison:
         return to, how
 
     def _sketches(self, records: np.ndarray, size: int) -> np.ndarray:
-        """uint16[len(records), size], read part by part."""
-        out = groups.room((len(records), size), np.uint16)
+        """uint64[len(records), size // 16], read part by part."""
+        out = groups.room((len(records), size // 16), np.uint64)
         part = self._part(records)
         for number in np.unique(part):
             mine = np.flatnonzero(part == number)
-            out[mine] = fixed_width(self.parts[number].signatures["sketch"], np.uint16)[
+            out[mine] = fixed_width(self.parts[number].signatures["sketch"], np.uint64)[
                 records[mine] - self.ends[number]
             ]
         return out
@@ -96,8 +96,8 @@ class Comparison:
 
     def _best_of(self, records: np.ndarray, some: np.ndarray) -> np.ndarray:
         """The same for ``records[some]``, as numbers into ``records``."""
-        number = dict(zip(records[some].tolist(), some.tolist(), strict=True))
-        return np.array([number[r] for r in self._best_first(records[some]).tolist()], np.int64)
+        sorter = np.argsort(records)
+        return sorter[np.searchsorted(records, self._best_first(records[some]), sorter=sorter)]
 
     def _text(self, name: str, records: np.ndarray) -> pa.Array:
         """A column of some records."""

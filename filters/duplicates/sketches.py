@@ -2,7 +2,8 @@
 
 One hash an n-gram, k bins by its highest bits, the least hash of each bin: one permutation hashing (Li, Owen, Zhang, NIPS 2012), in
 time that does not grow with k. Of a set smaller than k almost every n-gram has a bin of its own, so the estimate for short texts is
-all but exact. Sixteen bits of a value are kept: two different ones look alike once in 65,535 times.
+all but exact. Four bits of a value are kept, two values a byte: for the same room, four times as many bins with values that now and
+then agree by chance tell sets that are alike apart twice as well (Li, König, b-bit minwise hashing, WWW 2010).
 """
 
 from __future__ import annotations
@@ -18,12 +19,17 @@ from filters.duplicates.texts import Ranges
 BLOCK = 4096
 """Records sketched together: their bins take 8 bytes each while they are filled, a quarter of that afterwards."""
 
-EMPTY = np.uint16(0)
+VALUES = 15
+"""Different values of a bin; 0 is an empty one."""
+
+BANDED = 256
+"""Values at most that bands are made from: more find no more pairs, and each band costs a sort of all records."""
 
 
 def sketches(batch: Batch, ranges: Ranges, ngram: int, size: int) -> np.ndarray:
-    """uint16[n, size]: the least hash of each bin, EMPTY where no n-gram fell."""
-    out = np.empty((len(batch), size), np.uint16)
+    """uint64[n, size // 16]: of the least hash of each bin a value from 1 to VALUES, 0 where no n-gram fell; sixteen bins a word, from its
+    lowest bits on."""
+    out = np.zeros((len(batch), size // 16), np.uint64)
     record = batch.segments.record[ranges.segment]
     for first in range(0, len(batch), BLOCK):
         count = min(BLOCK, len(batch) - first)
@@ -41,26 +47,48 @@ def sketches(batch: Batch, ranges: Ranges, ngram: int, size: int) -> np.ndarray:
 
 @njit(cache=True, nogil=True)
 def _shorten(bins: np.ndarray, out: np.ndarray) -> None:
+    """The value is of bits that neither say which bin it is nor get smaller the more n-grams there are."""
     for i in range(bins.shape[0]):
         for j in range(bins.shape[1]):
-            value = np.uint16(bins[i, j] & np.uint64(0xFFFF))
-            out[i, j] = EMPTY if bins[i, j] == kernels.NOTHING else max(value, np.uint16(1))
+            if bins[i, j] != kernels.NOTHING:
+                value = np.uint64(1) + (bins[i, j] & np.uint64(0xFFFF)) % np.uint64(VALUES)
+                out[i, j >> 4] |= value << np.uint64(4 * (j & 15))
 
 
 @njit(cache=True, nogil=True)
 def similarity(a: np.ndarray, b: np.ndarray) -> float:
-    """Estimated Jaccard similarity of two sets: bins that agree, of those that are not empty in both (Li et al., theorem 1)."""
-    same, none = 0, 0
+    """Estimated Jaccard similarity of two sets: bins that agree, less those that do by chance, of those that are not empty in both
+    (Li et al., theorem 1)."""
+    differ, filled, both = 0, 0, 0
     for j in range(len(a)):
-        same += a[j] == b[j]
-        none += (a[j] | b[j]) == EMPTY
-    filled = len(a) - none
-    return (same - none) / filled if filled else 0.0
+        x, y = _marked(a[j]), _marked(b[j])
+        differ += _count(_marked(a[j] ^ b[j]))
+        filled += _count(x | y)
+        both += _count(x & y)
+    if not filled:
+        return 0.0
+    agreed = (filled - differ - both / VALUES) / (1 - 1 / VALUES)
+    return max(0.0, agreed / filled)
+
+
+@njit(cache=True, nogil=True)
+def _marked(word: np.uint64) -> np.uint64:
+    """The lowest bit of every half byte that is not 0."""
+    word |= word >> np.uint64(1)
+    word |= word >> np.uint64(2)
+    return word & np.uint64(0x1111111111111111)
+
+
+@njit(cache=True, nogil=True)
+def _count(marks: np.uint64) -> int:
+    pairs = (marks + (marks >> np.uint64(4))) & np.uint64(0x0303030303030303)
+    return int((pairs * np.uint64(0x0101010101010101)) >> np.uint64(56))
 
 
 def rows_a_band(size: int, bands: int, threshold: float) -> tuple[int, int]:
     """(bands, values of each). With bands 0: the longest bands with which 99 % of pairs at the threshold share one, since two sets
-    of similarity s agree in a band of r values with probability s ** r."""
+    of similarity s agree in a band of r values with a probability of s ** r at least."""
+    size = max(bands, min(size, BANDED))
     if bands:
         return bands, size // bands
     fitting = [r for r in range(1, size + 1) if 1 - (1 - threshold**r) ** (size // r) >= 0.99]
@@ -70,29 +98,36 @@ def rows_a_band(size: int, bands: int, threshold: float) -> tuple[int, int]:
 
 @njit(cache=True, nogil=True)
 def band_keys(sketch: np.ndarray, bands: int, rows: int, out: np.ndarray) -> None:
-    """Fill ``out`` (uint64[bands, n]) with a hash of each band of each sketch (uint16[n, k]).
-
-    Empty bins take the value of a full one first, so that two short texts meet as often as two long ones. Full bins offer theirs to
-    bins chosen by a hash, in rounds, until none is empty (Mai et al., On densification for MinWise hashing, UAI 2019).
-    """
-    size = sketch.shape[1]
-    filled = np.empty(size, np.uint16)
+    """Fill ``out`` (uint64[bands, n]) with a hash of each band of each sketch."""
+    filled = np.empty(16 * sketch.shape[1], np.uint8)
     for i in range(sketch.shape[0]):
-        left = 0
-        for j in range(size):
-            filled[j] = sketch[i, j]
-            left += filled[j] == EMPTY
-        attempt = 0
-        while 0 < left < size:
-            for j in range(size):
-                if sketch[i, j] != EMPTY:
-                    target = int(hashing.mixed(np.uint64(attempt * size + j + 1)) % np.uint64(size))
-                    if filled[target] == EMPTY:
-                        filled[target] = sketch[i, j]
-                        left -= 1
-            attempt += 1
+        _densify(sketch[i], filled)
         for b in range(bands):
             key = np.uint64(b + 1)
             for j in range(b * rows, (b + 1) * rows):
                 key = hashing.mixed(key ^ np.uint64(filled[j])) + np.uint64(0x9E3779B97F4A7C15)
             out[b, i] = hashing.mixed(key)
+
+
+@njit(cache=True, nogil=True)
+def _densify(sketch: np.ndarray, filled: np.ndarray) -> None:
+    """The bins' values with those of empty bins taken from full ones, so that two short texts meet as often as two long ones.
+
+    Full bins offer theirs to bins chosen by a hash, in rounds, until none is empty (Mai et al., On densification for minwise hashing,
+    UAI 2019).
+    """
+    size = len(filled)
+    left = 0
+    for j in range(size):
+        filled[j] = (sketch[j >> 4] >> np.uint64(4 * (j & 15))) & np.uint64(15)
+        left += filled[j] == 0
+    attempt = 0
+    while 0 < left < size:
+        for j in range(size):
+            value = (sketch[j >> 4] >> np.uint64(4 * (j & 15))) & np.uint64(15)
+            if value:
+                target = int(hashing.mixed(np.uint64(attempt * size + j + 1)) % np.uint64(size))
+                if filled[target] == 0:
+                    filled[target] = value
+                    left -= 1
+        attempt += 1
