@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -41,11 +42,15 @@ def explain(recipe: Recipe, record: str) -> str:
         judgement = filter_.judge(batch)
         code = int(judgement.reason[0])
         reason = None if code < 0 else list(filter_.reasons)[code]
+        if filter_.compares and (known := _recorded(recipe, name, shard.name, row)):
+            reason, judgement.scores = known["reason"], {k: [v] for k, v in known["scores"].items() if v is not None}
         judged.append((name, reason, filter_, judgement))
     first = next(((n, r) for n, r, _, _ in judged if r), None)
     lines.append(f"  rejected by {first[0]}: {first[1]}" if first else "  kept")
     for name, reason, filter_, judgement in judged:
         told = f"rejects it: {reason} ({filter_.reasons[reason]})" if reason else "keeps it"
+        if filter_.compares and not reason:
+            told += ", as far as the output tells: it compares all records, which takes a run"
         lines += ["", f"{name} {told}"]
         lines += [f"  {k} = {_shown(v)}" for k, v in judgement.scores.items()]
         lines += _spans(batch, judgement)
@@ -61,6 +66,17 @@ def _build(stage):  # type: ignore[no-untyped-def]
         return stage.build()
     except ConfigError as error:
         raise UsageError(f"{stage.name}: {error}") from None
+
+
+def _recorded(recipe: Recipe, name: str, shard: str, row: int) -> dict[str, Any] | None:
+    """What comparing all records came to for this one, where the recipe's output has it."""
+    out = Path(recipe.output.path) if recipe.output.path else None
+    for path in sorted((out / "annotations").rglob("*.parquet")) if out and (out / STATE).is_dir() else ():
+        if name in pq.read_schema(path).names:
+            table = pq.read_table(path, columns=[name], filters=[("shard", "=", shard), ("row", "=", row)])
+            if table.num_rows:
+                return table[name][0].as_py()
+    return None
 
 
 def _spans(batch: Batch, judgement: Judgement) -> Iterator[str]:

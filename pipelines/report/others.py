@@ -18,7 +18,7 @@ DEPTH = 4
 def sections(told: Mapping[str, Any]) -> list[Section]:
     """One for each section that no other module shows."""
     named = {k: v for k, v in told.items() if k not in SHOWN_ELSEWHERE}
-    summaries = {k: v for k, v in named.pop("summaries", {}).items() if k != "licence"}
+    summaries = {k: v for k, v in named.pop("summaries", {}).items() if k not in ("licence", "duplicates")}
     found = [Section(_slug(k), _title(k), _value(k, v, 3)) for k, v in named.items() if v not in (None, {}, [])]
     return found + [Section(f"summary-{_slug(k)}", _title(k), _value(k, v, 3)) for k, v in summaries.items() if v]
 

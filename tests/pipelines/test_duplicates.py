@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines import forget, move, recipe, run
+from pipelines.cli.explain import explain
 from pipelines.errors import UsageError
 from pipelines.ledger import OF, Ledger
 from pipelines.verify import verify
@@ -340,6 +341,15 @@ def test_counterfactual_copies_are_not_duplicates_of_what_they_were_made_from(tm
     go(tmp_path / "in", tmp_path / "out", "input.augment=counterfactual", text=text)
     found = [pq.read_table(p)["kept"].to_pylist() for p in (tmp_path / "out" / "annotations").iterdir()]
     assert found == [[True, True, True, True, False]] * 2
+
+
+def test_explain_tells_what_comparing_came_to(made):
+    recorded = recipe.load(str(made / "recipe.yaml"), [f"input.path={made / 'in'}", f"output.path={made / 'out'}"])
+    stands, copies = cluster(made / "out")
+    told = explain(recorded, min(copies))
+    assert "rejected by duplicates: duplicate_" in told
+    assert f"duplicate_of = {stands}" in told
+    assert "compares all records" in explain(recorded, stands)
 
 
 def test_signatures_hold_no_text(made):
