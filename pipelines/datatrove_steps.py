@@ -14,7 +14,7 @@ from datatrove.pipeline.filters.base_filter import BaseFilter
 from datatrove.pipeline.writers.disk_base import DiskWriter
 
 from filters.batch import Batch
-from filters.contract import Judgement
+from filters.contract import ConfigError, Judgement
 from pipelines import edits
 from pipelines.recipe import stage
 from pipelines.schemas.read import Read, read
@@ -42,6 +42,10 @@ class RecordFilter(BaseFilter):
     ) -> None:
         super().__init__(exclusion_writer, batch_size)
         made = stage(filter, options)
+        if made.filter.compares:
+            raise ConfigError(
+                f"{filter} compares all records, which a step of a datatrove pipeline never has: use it in a recipe"
+            )
         self.name, self.messages = f"corpusmill {filter}", messages
         self.filter_name, self.options = filter, msgspec.to_builtins(made.options)
         self._built: Any = None
