@@ -192,7 +192,7 @@ def _speed(texts: list[str]) -> None:
     size = sum(len(t.encode()) for t in texts) / 1e6
     batches = [_batch(texts[i : i + 512]) for i in range(0, len(texts), 512)]
     print(f"\n{len(texts):,} records, {size:.0f} MB of text, one core")
-    for told in ({}, {"normalise": "words"}, {"method": "near"}, {"method": "near", "permutations": 1024}):
+    for told in ({}, {"normalise": "words"}, {"method": "near"}, {"method": "near", "permutations": 4096}):
         options = DuplicatesOptions(**told)
         filter_ = DuplicatesFilter(options)
         filter_.sign(batches[0])
@@ -267,7 +267,9 @@ def _datatrove(texts: list[str], options: DuplicatesOptions) -> set[int]:
     from datatrove.utils.logging import logger
 
     logger.remove()
-    config = MinhashConfig(n_grams=NGRAM, num_buckets=32, hashes_per_bucket=8, hash_config=HashConfig(precision=64))
+    config = MinhashConfig(
+        n_grams=NGRAM, num_buckets=32, hashes_per_bucket=8, hash_config=HashConfig(precision=64, hash_fc="sha1")
+    )
 
     def documents() -> Iterator[Document]:
         return (Document(text=t, id=str(i)) for i, t in enumerate(texts))

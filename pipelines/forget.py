@@ -126,8 +126,6 @@ def finish(ledger: Ledger) -> bool:
     if judged := journal.get("compare"):
         told = _compared(ledger, told, dict(judged))
     republish(ledger, told, files=True)
-    if judged:
-        ledger.prune({entry["unit"] for entry in told["outputs"]})
     shutil.rmtree(ledger.root / STAGED, ignore_errors=True)
     (ledger.root / JOURNAL).unlink()
     return True
