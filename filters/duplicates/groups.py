@@ -16,7 +16,7 @@ from filters.duplicates.sketches import band_keys, similarity
 PAIRS = 64
 """Records of one bucket that are compared each with each; in a larger one, each with the first of every cluster found so far."""
 
-IN_MEMORY = 1 << 28
+IN_MEMORY = 1 << 26
 """Bytes of one array that are kept in memory; a larger one is put in a temporary file, which the system may page out."""
 
 

@@ -99,35 +99,38 @@ def rows_a_band(size: int, bands: int, threshold: float) -> tuple[int, int]:
 @njit(cache=True, nogil=True)
 def band_keys(sketch: np.ndarray, bands: int, rows: int, out: np.ndarray) -> None:
     """Fill ``out`` (uint64[bands, n]) with a hash of each band of each sketch."""
-    filled = np.empty(16 * sketch.shape[1], np.uint8)
+    used = np.empty(bands * rows, np.uint8)
+    full = np.empty((2, 16 * sketch.shape[1]), np.int64)
     for i in range(sketch.shape[0]):
-        _densify(sketch[i], filled)
+        _densify(sketch[i], used, full)
         for b in range(bands):
             key = np.uint64(b + 1)
             for j in range(b * rows, (b + 1) * rows):
-                key = hashing.mixed(key ^ np.uint64(filled[j])) + np.uint64(0x9E3779B97F4A7C15)
+                key = hashing.mixed(key ^ np.uint64(used[j])) + np.uint64(0x9E3779B97F4A7C15)
             out[b, i] = hashing.mixed(key)
 
 
 @njit(cache=True, nogil=True)
-def _densify(sketch: np.ndarray, filled: np.ndarray) -> None:
-    """The bins' values with those of empty bins taken from full ones, so that two short texts meet as often as two long ones.
+def _densify(sketch: np.ndarray, used: np.ndarray, full: np.ndarray) -> None:
+    """The first bins' values, where a bin is empty that of a full one, so that two short texts meet as often as two long ones.
 
-    Full bins offer theirs to bins chosen by a hash, in rounds, until none is empty (Mai et al., On densification for minwise hashing,
-    UAI 2019).
+    All full bins offer theirs to bins chosen by a hash, in rounds, until none is empty (Mai et al., On densification for minwise
+    hashing, UAI 2019). full: room for their numbers and values.
     """
-    size = len(filled)
-    left = 0
-    for j in range(size):
-        filled[j] = (sketch[j >> 4] >> np.uint64(4 * (j & 15))) & np.uint64(15)
-        left += filled[j] == 0
+    count, left = 0, 0
+    for j in range(full.shape[1]):
+        value = (sketch[j >> 4] >> np.uint64(4 * (j & 15))) & np.uint64(15)
+        if value:
+            full[0, count], full[1, count] = j, value
+            count += 1
+        if j < len(used):
+            used[j] = value
+            left += value == 0
     attempt = 0
-    while 0 < left < size:
-        for j in range(size):
-            value = (sketch[j >> 4] >> np.uint64(4 * (j & 15))) & np.uint64(15)
-            if value:
-                target = int(hashing.mixed(np.uint64(attempt * size + j + 1)) % np.uint64(size))
-                if filled[target] == 0:
-                    filled[target] = value
-                    left -= 1
+    while count and left > 0:
+        for k in range(count):
+            target = int(hashing.mixed(np.uint64(attempt * full.shape[1] + full[0, k] + 1)) % np.uint64(len(used)))
+            if used[target] == 0:
+                used[target] = full[1, k]
+                left -= 1
         attempt += 1
