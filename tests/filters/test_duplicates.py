@@ -208,6 +208,17 @@ def test_near_duplicates_are_found_and_others_are_not():
     assert gone["similarity"] == pytest.approx(jaccard(rows[0]["text"], rows[1]["text"]), abs=0.08)
 
 
+def test_short_near_duplicates_are_found_although_most_bins_are_empty():
+    rng, rows = random.Random(9), []
+    for i in range(150):
+        words = rng.choices(WORDS, k=30)
+        # 26 n-grams, one of which differs: 25 of 27 are shared.
+        rows += [{"id": f"{i}a", "text": " ".join(words)}, {"id": f"{i}b", "text": " ".join([*words[:-1], "other"])}]
+    gone = rejected([part(rows, method="near")], method="near")
+    assert len(gone) >= 148
+    assert all(g["row"] == int(g["at"].partition(":")[2]) + 1 for g in gone)
+
+
 def test_a_chain_does_not_take_along_what_is_not_like_the_record_that_stays():
     words = random.Random(5).choices(WORDS, k=1000)
     first = " ".join(words)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import random
 import shutil
+import signal
+import time
 from pathlib import Path
 
 import numpy as np
@@ -188,6 +193,22 @@ def test_cut_short_while_units_are_written_again_the_next_run_ends_with_the_same
     assert done.did == 0
     assert contents(tmp_path / "out") == contents(made / "out")
     assert not list((tmp_path / "out" / ".corpusmill" / "staging").iterdir())
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_the_same_command_ends_with_the_same_bytes(made, tmp_path):
+    command, rng = Command(tmp_path), random.Random(3)
+    command.recipe.write_text(RECIPE, "utf-8")
+    arguments = ("run", command.recipe, "--input", made / "in", "--output", tmp_path / "out", "--workers", "2")
+    for _ in range(8):
+        process = command.popen(*arguments, start_new_session=True)
+        time.sleep(rng.uniform(0.5, 8))
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    command(*arguments)
+    told = {k: v for k, v in contents(tmp_path / "out").items() if k != "report.html"}
+    assert told == {k: v for k, v in contents(made / "out").items() if k != "report.html"}
 
 
 def test_nothing_to_do_is_nothing_done(home):
