@@ -14,7 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from pipelines import (
-    forget, gates, leftover, lineage, manifest, progress, publish, quarantine, resolve, shards, stores, units,
+    forget,
+    gates,
+    leftover,
+    lineage,
+    manifest,
+    progress,
+    publish,
+    quarantine,
+    resolve,
+    shards,
+    stores,
+    units,
 )
 from pipelines.errors import DONE, PARTIAL, GateError, OutputError, ShardError, StoppedError, UsageError
 from pipelines.ledger import Ledger
@@ -80,12 +91,12 @@ def _run(
     failed = {**plan.failed, **_missing(ledger, plan, failures, held)}
     if not receipts:
         raise ShardError(_nothing_readable(failed))
+    worlds = {u.key: u.shard.augment for u in plan.units}
+    receipts = resolve.resolve(recipe, ledger, receipts, worlds, workers)
     _check(plan, receipts)
     parents = lineage.parents_of(found)
     named = [{"name": p.name, "data_digest": p.data_digest} for p in parents]
     standing = manifest.standing(ledger.out)
-    worlds = {u.key: u.shard.augment for u in plan.units}
-    receipts = resolve.resolve(recipe, ledger, receipts, worlds, workers)
     told = manifest.build(recipe, plan, receipts, named, standing, resolve.overviews(recipe, ledger, receipts))
     changed = bool(todo) or not publish.is_published(ledger, told)
     if changed:
