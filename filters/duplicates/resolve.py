@@ -20,8 +20,8 @@ EXACT, NEAR = 0, 1
 
 
 def resolve(parts: Sequence[Part], options: Any) -> pa.Table:
-    """See ``Filter.resolve``. Takes about 100 bytes of memory a record, 230 for near duplicates; those also a sketch and its bands, which lie in
-    temporary files when they are large."""
+    """See ``Filter.resolve``. Takes about 100 bytes of memory a record, 230 for near duplicates; those also take a sketch and its bands,
+    which lie in temporary files when they are large."""
     return Comparison(parts, options).rejected()
 
 
