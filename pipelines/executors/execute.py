@@ -1,0 +1,123 @@
+"""Where the work is carried: this machine, a Slurm queue or a Ray cluster. The ledger, not the executor, says what is done.
+
+On a cluster the work goes in rounds. **A round ends when no task of it runs any more; what then has neither a receipt nor a
+note of why not was lost, and is the next round**, until a few rounds in a row have not finished a single unit.
+"""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pipelines import progress, quarantine
+from pipelines.executors.options import Executor
+from pipelines.ledger import Ledger
+from pipelines.units import Unit
+
+if TYPE_CHECKING:
+    from pipelines.executors.job import Job
+
+ROUNDS = 3
+"""Rounds in a row that may finish nothing."""
+
+TASKS_A_SLOT = 8
+"""More tasks than run at once, so that a slow one does not hold up the end, and a lost one does not lose much."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a task ended. why: in a line, if its units are not done. own: whether they may be to blame. again: worth another try."""
+
+    why: str
+    own: bool = True
+    again: bool = True
+
+
+class Carrier(Protocol):
+    """A cluster that is there. limit: the most tasks that a job may have."""
+
+    limit: int
+
+    def carry(self, job: Job) -> Mapping[int, Ending]:
+        """Run the job's tasks and wait until none runs any more. On any exception they are stopped first."""
+        ...
+
+
+def check(options: Executor) -> None:
+    """Raises UsageError when what the executor needs is not on this machine."""
+    if options.name != "local":
+        _module(options.name).check(options)
+
+
+def end_leftover(ledger: Ledger) -> None:
+    """Stop what a run of this output that was killed has left in a queue. Left running it would do no harm, but work twice."""
+    if (ledger.root / "slurm.json").exists():
+        _module("slurm").end_leftover(ledger)
+
+
+def execute(
+    ledger: Ledger, units: Sequence[Unit], document: Mapping[str, Any], options: Executor, workers: int
+) -> None:
+    """Carry the units, the largest first. workers: processes, or tasks at once on a cluster; 0: as many as there are places.
+    What is then missing, the ledger tells."""
+    from pipelines.executors.job import Job
+
+    folder = ledger.root / "datatrove"
+    shutil.rmtree(folder, ignore_errors=True)
+    if options.name == "local":
+        job = Job.of(folder, ledger.out, document, len(units), 1, workers)
+        job.write(units)
+        job.carry(0)
+        return
+    opened: AbstractContextManager[Carrier] = _module(options.name).opened(ledger, options, workers)
+    with opened as carrier:
+        _rounds(ledger, units, document, options.cpus_per_task, carrier, folder / uuid.uuid4().hex[:8])
+
+
+def _module(name: str) -> Any:
+    if name == "slurm":
+        from pipelines.executors import slurm
+
+        return slurm
+    from pipelines.executors import ray
+
+    return ray
+
+
+def _rounds(
+    ledger: Ledger, units: Sequence[Unit], document: Mapping[str, Any], processes: int, carrier: Carrier, folder: Path
+) -> None:
+    from pipelines.executors.job import Job
+    from pipelines.steps import note_failure
+
+    waiting, left, number = list(units), ROUNDS, 0
+    while waiting and left:
+        number += 1
+        # A lost unit gets a task of its own, so that one which kills its task takes no other with it.
+        tasks = carrier.limit if number == 1 else len(waiting)
+        job = Job.of(
+            folder / f"round-{number}", ledger.out, document, len(waiting), min(tasks, carrier.limit), processes
+        )
+        job.write(waiting)
+        progress.event("round", number=number, units=len(waiting), tasks=job.tasks)
+        lost = _lost(ledger, waiting, job, carrier.carry(job))
+        left = ROUNDS if len(lost) < len(waiting) else left - 1
+        waiting = [unit for unit, ending in lost if ending.again and left]
+        for unit, ending in lost:
+            if not (ending.again and left):
+                note_failure(ledger, unit, ending.why, own=ending.own)
+
+
+def _lost(ledger: Ledger, tried: Sequence[Unit], job: Job, endings: Mapping[int, Ending]) -> list[tuple[Unit, Ending]]:
+    """Units with neither a receipt nor a note, and how the task ended that had them."""
+    noted = quarantine.noted(ledger)
+    return [
+        (unit, endings[place % job.tasks])
+        for place, unit in enumerate(tried)
+        if unit.key not in noted and ledger.receipt(unit.key) is None
+    ]
