@@ -11,7 +11,6 @@ import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pipelines import progress, quarantine
@@ -27,6 +26,10 @@ ROUNDS = 3
 
 TASKS_A_SLOT = 8
 """More tasks than run at once, so that a slow one does not hold up the end, and a lost one does not lose much."""
+
+
+TASK_BYTES = 1 << 30
+"""A task of less is mostly start-up; it is cut smaller only where ``--workers`` asks for many at once."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,11 @@ def execute(
         return
     opened: AbstractContextManager[Carrier] = _module(options.name).opened(ledger, options, workers)
     with opened as carrier:
-        _rounds(ledger, units, document, options.cpus_per_task, carrier, folder / uuid.uuid4().hex[:8])
+        size = sum(u.part.bytes for u in units)
+        asked = carrier.limit if workers else 1 + size // (TASK_BYTES * options.cpus_per_task)
+        tasks, first = min(asked, carrier.limit), folder / uuid.uuid4().hex[:8]
+        job = Job.of(first, ledger.out, document, len(units), tasks, options.cpus_per_task)
+        _rounds(ledger, units, job, carrier)
 
 
 def _module(name: str) -> Any:
@@ -89,28 +96,21 @@ def _module(name: str) -> Any:
     return ray
 
 
-def _rounds(
-    ledger: Ledger, units: Sequence[Unit], document: Mapping[str, Any], processes: int, carrier: Carrier, folder: Path
-) -> None:
-    from pipelines.executors.job import Job
+def _rounds(ledger: Ledger, units: Sequence[Unit], job: Job, carrier: Carrier) -> None:
     from pipelines.steps import note_failure
 
-    waiting, left, number = list(units), ROUNDS, 0
+    waiting, left = list(units), ROUNDS
     while waiting and left:
-        number += 1
-        # A lost unit gets a task of its own, so that one which kills its task takes no other with it.
-        tasks = carrier.limit if number == 1 else len(waiting)
-        job = Job.of(
-            folder / f"round-{number}", ledger.out, document, len(waiting), min(tasks, carrier.limit), processes
-        )
         job.write(waiting)
-        progress.event("round", number=number, units=len(waiting), tasks=job.tasks)
+        progress.event("round", units=len(waiting), tasks=job.tasks)
         lost = _lost(ledger, waiting, job, carrier.carry(job))
         left = ROUNDS if len(lost) < len(waiting) else left - 1
         waiting = [unit for unit, ending in lost if ending.again and left]
         for unit, ending in lost:
             if not (ending.again and left):
                 note_failure(ledger, unit, ending.why, own=ending.own)
+        # A lost unit gets a task of its own, so that one which kills its task takes no other with it.
+        job = job.again(len(waiting), carrier.limit) if waiting else job
 
 
 def _lost(ledger: Ledger, tried: Sequence[Unit], job: Job, endings: Mapping[int, Ending]) -> list[tuple[Unit, Ending]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import socket
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,11 @@ class Job:
         return cls(
             folder, out, document, tasks, processes, 1 if processes == 1 else min(share, processes * RANKS_A_WORKER)
         )
+
+    def again(self, units: int, tasks: int) -> Job:
+        """The job of a further round, in a folder of its own."""
+        folder = self.folder.with_name(uuid.uuid4().hex[:8])
+        return Job.of(folder, self.out, self.document, units, tasks, self.processes)
 
     @property
     def world(self) -> int:

@@ -1,0 +1,73 @@
+"""Runs on real clusters of several nodes, all on this machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.pipelines.conftest import Command, contents, write_shard
+
+
+class Cluster:
+    """A folder of shards, what a local run makes of them, and runs of the same on the cluster."""
+
+    def __init__(self, home: Path, options: list[str]) -> None:
+        self.home, self.options = home, options
+        self.corpusmill = Command(home)
+        self.shards = home / "shards"
+        self.shards.mkdir()
+        for s in range(8):
+            write_shard(self.shards / f"s{s}.parquet", s, rows=400)
+        self.corpusmill.run(self.shards, home / "local", "--workers", "1")
+        self.expected = contents(home / "local")
+
+    def start(self, out: Path, *options: str, **environment: str) -> subprocess.Popen:
+        command = ["run", self.corpusmill.recipe, "--input", self.shards, "--output", out, *self.options, *options]
+        return self.corpusmill.popen(*command, env=environment)
+
+    def run(self, out: Path, *options: str, code: int = 0, **environment: str) -> str:
+        """Standard output and error of a run that ends with the code, and with no traceback."""
+        return self.end(self.start(out, *options, **environment), code)
+
+    @staticmethod
+    def end(process: subprocess.Popen, code: int = 0) -> str:
+        out, err = process.communicate(timeout=150)
+        assert process.returncode == code, f"exit {process.returncode}\n{out}\n{err}"
+        assert "Traceback" not in err, err
+        return out + err
+
+
+def until(what: Callable[[], object], seconds: float = 60) -> object:
+    """Wait for something to be so, and return it."""
+    end = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < end, f"not so after {seconds} s"
+        time.sleep(0.1)
+    return found
+
+
+def receipts(out: Path) -> list[Path]:
+    return list((out / ".corpusmill" / "units").glob("*/*/receipt.json"))
+
+
+def workers(out: Path) -> list[int]:
+    """Processes that carry a share of a run into ``out`` for Slurm, by their command line."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0") if entry.name.isdigit() else []
+        except OSError:
+            continue
+        if b"pipelines.executors.task" in words and any(w.startswith(os.fsencode(out)) for w in words):
+            found.append(int(entry.name))
+    return found
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path / "out"
