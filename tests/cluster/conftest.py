@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -55,17 +57,38 @@ def receipts(out: Path) -> list[Path]:
     return list((out / ".corpusmill" / "units").glob("*/*/receipt.json"))
 
 
-def workers(out: Path) -> list[int]:
-    """Processes that carry a share of a run into ``out`` for Slurm, by their command line."""
-    found = []
-    for entry in Path("/proc").iterdir():
+def processes() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+
+
+def kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def commands(found: Callable[[list[bytes]], bool]) -> list[int]:
+    """Processes whose command line is such."""
+    matching = []
+    for pid in processes():
         try:
-            words = (entry / "cmdline").read_bytes().split(b"\0") if entry.name.isdigit() else []
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if b"pipelines.executors.task" in words and any(w.startswith(os.fsencode(out)) for w in words):
-            found.append(int(entry.name))
-    return found
+        if found(words):
+            matching.append(pid)
+    return matching
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for s in sockets:
+        s.bind(("127.0.0.1", 0))
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
 
 
 @pytest.fixture

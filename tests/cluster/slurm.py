@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import time
 from pathlib import Path
 
-from tests.cluster.conftest import until
+from tests.cluster.conftest import free_ports, kill, processes, until
 
 NODES = ("n1", "n2", "n3")
 CONF = """
@@ -99,27 +98,6 @@ def missing() -> str:
     if absent := [c for c in ("slurmctld", "slurmd", "sbatch", "squeue") if shutil.which(c) is None]:
         return f"{', '.join(absent)} not on this machine (make test-slurm installs it)"
     return "" if os.geteuid() == 0 else "slurmd needs root"
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for s in sockets:
-        s.bind(("127.0.0.1", 0))
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
-
-
-def kill(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-
-
-def processes() -> list[int]:
-    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
 
 
 def _parent(pid: int) -> int:

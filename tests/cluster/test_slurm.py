@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.conftest import Cluster, receipts, until, workers
-from tests.cluster.slurm import Slurm, kill, missing, variable
+from tests.cluster.conftest import Cluster, commands, kill, receipts, until
+from tests.cluster.slurm import Slurm, missing, variable
 from tests.pipelines.conftest import contents, manifest
 
 pytestmark = [pytest.mark.slurm, pytest.mark.skipif(bool(missing()), reason=missing() or "it is all here")]
@@ -37,6 +37,12 @@ def cluster(slurm: Slurm, tmp_path_factory: pytest.TempPathFactory) -> Cluster:
 def jobs(slurm: Slurm, form: str = "%i") -> list[str]:
     """Tasks that wait or run."""
     return slurm("squeue", "-h", "-r", "-o", form).split()
+
+
+def workers(out: Path) -> list[int]:
+    """Processes that carry a share of a run into ``out``, by their command line."""
+    module, place = b"pipelines.executors.task", os.fsencode(out)
+    return commands(lambda words: module in words and any(w.startswith(place) for w in words))
 
 
 def tasks(most: int) -> list[str]:
