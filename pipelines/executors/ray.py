@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pipelines import progress
@@ -25,6 +26,9 @@ from pipelines.executors.options import Executor
 from pipelines.ledger import Ledger
 
 GIB = 1 << 30
+CONNECT = 10.0
+"""Seconds in which a head answers."""
+
 PATIENCE = 600.0
 """Seconds that a cluster may have no node for a task: one that grows on demand has grown by then."""
 
@@ -39,49 +43,64 @@ def opened(_ledger: Ledger, options: Executor, workers: int) -> Iterator[_Carrie
     """The cluster as a carrier, for as long as the block lasts."""
     ray = _ray()
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    with _own_signals():
+    logging.getLogger("ray").setLevel(logging.CRITICAL)
+    _reach(options.address if options.address != "auto" else os.environ.get("RAY_ADDRESS", ""))
+    # Ray is only spoken to in a thread of its own: in the main one it takes SIGTERM for itself, and what a signal's handler
+    # raises for an error of its own.
+    with ThreadPoolExecutor(1) as thread:
         try:
-            ray.init(options.address, log_to_driver=False, logging_level=logging.CRITICAL, configure_logging=False)
+            thread.submit(ray.init, options.address, log_to_driver=False, configure_logging=False).result()
         except Exception as error:
             raise ClusterError(f"no Ray cluster at {options.address!r}: {_first_line(error)}") from None
-    try:
-        slots = workers or max(1, int(ray.cluster_resources().get("CPU", 1)) // options.cpus_per_task)
-        yield _Carrier(ray, options, slots, slots * TASKS_A_SLOT)
-    finally:
-        with _own_signals():
-            ray.shutdown()
+        try:
+            there = thread.submit(ray.cluster_resources).result().get("CPU", 1)
+            slots = workers or max(1, int(there) // options.cpus_per_task)
+            yield _Carrier(ray, thread, options, slots, slots * TASKS_A_SLOT)
+        finally:
+            thread.submit(ray.shutdown).result()
 
 
 @dataclass
 class _Carrier:
+    """slots: tasks at once. stop: whoever waits for the tasks waits no longer."""
+
     ray: Any
+    thread: ThreadPoolExecutor
     options: Executor
     slots: int
     limit: int
+    stop: threading.Event = field(default_factory=threading.Event)
 
     def carry(self, job: Job) -> Mapping[int, Ending]:
+        progress.event("job", executor="ray", tasks=job.tasks)
+        running: dict[Any, int] = {}
+        carried = self.thread.submit(self._carry, job, running)
+        try:
+            return carried.result()
+        except BaseException:
+            self.stop.set()
+            self.thread.submit(self._cancel, running).result()
+            raise
+
+    def _carry(self, job: Job, running: dict[Any, int]) -> Mapping[int, Ending]:
         memory = self.options.mem_per_cpu_gb * job.processes * GIB
         share = self.ray.remote(carry).options(num_cpus=job.processes, memory=memory, max_retries=0, name="corpusmill")
-        progress.event("job", executor="ray", tasks=job.tasks)
-        waiting = list(range(job.tasks))
-        running: dict[Any, int] = {}
-        endings: dict[int, Ending] = {}
         room = _Room(self.ray, job.processes, memory)
-        try:
-            while waiting or running:
-                while waiting and len(running) < self.slots:
-                    task = waiting.pop(0)
-                    running[share.remote(str(job.folder), task)] = task
-                ended, _ = self.ray.wait(list(running), timeout=self.options.poll_seconds)
-                for ref in ended:
-                    endings[running.pop(ref)] = self._ending(ref)
-                room.look(bool(ended))
-        except BaseException:
-            for ref in running:
-                with contextlib.suppress(Exception):
-                    self.ray.cancel(ref, force=True)
-            raise
+        waiting, endings = list(range(job.tasks)), {}
+        while (waiting or running) and not self.stop.is_set():
+            while waiting and len(running) < self.slots:
+                task = waiting.pop(0)
+                running[share.remote(str(job.folder), task)] = task
+            ended, _ = self.ray.wait(list(running), timeout=min(self.options.poll_seconds, 1))
+            for ref in ended:
+                endings[running.pop(ref)] = self._ending(ref)
+            room.look(bool(ended))
         return endings
+
+    def _cancel(self, running: Mapping[Any, int]) -> None:
+        for ref in running:
+            with contextlib.suppress(Exception):
+                self.ray.cancel(ref, force=True)
 
     def _ending(self, ref: Any) -> Ending:
         errors = self.ray.exceptions
@@ -125,25 +144,23 @@ class _Room:
             )
 
 
+def _reach(address: str) -> None:
+    """Raises ClusterError when nothing listens there, for which Ray itself would wait for minutes. Other forms are left to Ray."""
+    host, colon, port = address.rpartition(":")
+    if not colon or "/" in address or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT).close()
+    except OSError as error:
+        raise ClusterError(f"no Ray cluster at {address!r}: {error.strerror or 'it does not answer'}") from None
+
+
 def _ray() -> Any:
     try:
         import ray
     except ImportError:
         raise UsageError("--executor ray needs Ray: pip install 'corpusmill[ray]'") from None
     return ray
-
-
-@contextmanager
-def _own_signals() -> Iterator[None]:
-    """Ray puts a handler of its own for SIGTERM in the place of ours, which stops the run."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _first_line(error: Exception) -> str:

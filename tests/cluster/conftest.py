@@ -38,7 +38,11 @@ class Cluster:
 
     @staticmethod
     def end(process: subprocess.Popen, code: int = 0) -> str:
-        out, err = process.communicate(timeout=150)
+        try:
+            out, err = process.communicate(timeout=150)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
         assert process.returncode == code, f"exit {process.returncode}\n{out}\n{err}"
         assert "Traceback" not in err, err
         return out + err
