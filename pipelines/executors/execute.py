@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pipelines import progress, quarantine
 from pipelines.executors.options import Executor
 from pipelines.ledger import Ledger
+from pipelines.quarantine import Failure
 from pipelines.units import Unit
 
 if TYPE_CHECKING:
@@ -103,7 +104,11 @@ def _rounds(ledger: Ledger, units: Sequence[Unit], job: Job, carrier: Carrier) -
     while waiting and left:
         job.write(waiting)
         progress.event("round", units=len(waiting), tasks=job.tasks)
-        lost = _lost(ledger, waiting, job, carrier.carry(job))
+        endings = carrier.carry(job)
+        noted = quarantine.noted(ledger)
+        if any(failure.fatal for failure in noted.values()):
+            return  # no disk is left, say: the note stands for what was not begun as well
+        lost = _lost(ledger, waiting, job, endings, noted)
         left = ROUNDS if len(lost) < len(waiting) else left - 1
         waiting = [unit for unit, ending in lost if ending.again and left]
         for unit, ending in lost:
@@ -113,9 +118,10 @@ def _rounds(ledger: Ledger, units: Sequence[Unit], job: Job, carrier: Carrier) -
         job = job.again(len(waiting), carrier.limit) if waiting else job
 
 
-def _lost(ledger: Ledger, tried: Sequence[Unit], job: Job, endings: Mapping[int, Ending]) -> list[tuple[Unit, Ending]]:
+def _lost(
+    ledger: Ledger, tried: Sequence[Unit], job: Job, endings: Mapping[int, Ending], noted: Mapping[str, Failure]
+) -> list[tuple[Unit, Ending]]:
     """Units with neither a receipt nor a note, and how the task ended that had them."""
-    noted = quarantine.noted(ledger)
     return [
         (unit, endings[place % job.tasks])
         for place, unit in enumerate(tried)
