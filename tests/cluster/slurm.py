@@ -51,7 +51,7 @@ class Slurm:
         self.home, self.conf = home, home / "slurm.conf"
         host, ports = socket.gethostname(), free_ports(1 + len(NODES))
         nodes = [
-            f"NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=1 RealMemory=3000"
+            f"NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=2 RealMemory=3000"
             for name, port in zip(NODES, ports[1:], strict=True)
         ]
         self.conf.write_text(CONF.format(host=host, ports=ports, home=home, nodes="\n".join(nodes)), "utf-8")

@@ -53,7 +53,8 @@ def tasks(most: int) -> list[str]:
 def test_the_bytes_are_those_of_a_local_run_and_nothing_that_is_left_holds_a_secret(cluster, slurm, tmp_path):
     # A name that a shell, sbatch's file patterns and its directives would each take for something else.
     out = tmp_path / "o $(touch pwned) `touch pwned` '\"; touch pwned; %A #"
-    told = cluster.run(out, *tasks(4), AWS_SECRET_ACCESS_KEY=SECRET)
+    two = ["--set", "executor.cpus_per_task=2", "--set", 'executor.sbatch_args={comment: "$(touch pwned)", nice: 5}']
+    told = cluster.run(out, *tasks(4), *two, AWS_SECRET_ACCESS_KEY=SECRET)
     assert contents(out) == cluster.expected
     assert '"tasks": 4' in told
     assert not list(tmp_path.glob("pwned")) + list(cluster.home.glob("pwned"))
@@ -80,9 +81,10 @@ def test_a_killed_worker_and_a_requeued_task_are_made_good_in_the_same_run(clust
 def test_a_killed_node_is_noticed_and_its_task_is_done_on_another(cluster, slurm, out):
     process = cluster.start(out, *tasks(3))
     until(lambda: len(workers(out)) == 3)
-    slurm.kill("n2")
+    node = variable(workers(out)[0], "SLURMD_NODENAME")
+    slurm.kill(node)
     told = Cluster.end(process)
-    slurm.up("n2")
+    slurm.up(node)
     assert contents(out) == cluster.expected
     assert len(workers(out)) == 0, told
 
