@@ -38,7 +38,7 @@ ENDED = frozenset({
 
 NEVER = frozenset({
     "launch failed requeued held", "PartitionTimeLimit", "PartitionNodeLimit", "BadConstraints", "DependencyNeverSatisfied",
-    "JobHoldMaxRequeue", "AssocMaxJobsLimit", "PartitionConfig",
+    "JobHoldMaxRequeue",
 })  # fmt: skip
 """Reasons for which a task would wait until somebody does something; what a person holds (JobHeldUser) is waited for."""
 
@@ -119,13 +119,14 @@ class _Carrier:
 @dataclass
 class _Watch:
     """A job until its last task has ended. seen: the last known state of each task.
-    hopeless: those that we cancelled, since they would have waited for ever."""
+    stuck: tasks that at the last look would have waited for ever; hopeless: those that we cancelled for it."""
 
     number: str
     keys: Sequence[str]
     ledger: Ledger
     poll: float
     seen: dict[int, State] = field(default_factory=dict)
+    stuck: dict[int, State] = field(default_factory=dict)
     hopeless: dict[int, State] = field(default_factory=dict)
     told: object = None
 
@@ -149,11 +150,14 @@ class _Watch:
 
     def _going(self, now: Mapping[int, State]) -> bool:
         going = {task: state for task, state in now.items() if state.name not in ENDED}
-        for task, state in going.items():
-            if state.name == "PENDING" and state.reason in NEVER:
+        stuck = {task: state for task, state in going.items() if state.name == "PENDING" and state.reason in NEVER}
+        for task, state in stuck.items():
+            # Not at the first sight of it: the scheduler may be in the middle of thinking.
+            if self.stuck.get(task) == state:
                 self.hopeless[task] = state
                 with contextlib.suppress(ClusterError):  # the next look does it again
                     queue.cancel(f"{self.number}_{task}")
+        self.stuck = stuck
         if going and all(state.name == "COMPLETING" for state in going.values()):
             # A node that died is cleared up after for minutes; what its task had finished is finished.
             return not all(self.ledger.receipt(key) for key in self.keys)
