@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
+SLURM := slurmctld slurmd slurm-client
 
-.PHONY: help install demo test test-all test-airflow lint types format docs bench sample clean
+.PHONY: help install demo test test-all test-airflow test-slurm test-ray lint types format docs bench sample clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,15 +28,25 @@ demo: $(VENV)/.made  ## curate sample_data and say where the result and the repo
 	@$(BIN)/corpusmill verify $(DEMO)
 
 test: $(VENV)/.made-dev  ## the tests, but for the slow ones
-	$(BIN)/python -m pytest -m "not slow" -n auto
+	$(BIN)/python -m pytest -m "not slow and not slurm and not ray" -n auto
 
 test-all: $(VENV)/.made-dev  ## every test, with the heavy packages that some of them need
 	$(BIN)/python -m pip install --quiet --only-binary :all: --group heavy
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -m "not slurm and not ray" -n auto
 
 test-airflow: $(VENV)/.made-dev  ## the Airflow DAG on a real Airflow, in an environment of its own (.airflow)
 	test -x .airflow/bin/airflow || ($(PYTHON) -m venv .airflow && .airflow/bin/pip install --quiet --only-binary :all: apache-airflow)
 	CORPUSMILL_AIRFLOW=$(CURDIR)/.airflow/bin/airflow $(BIN)/python -m pytest -m slow tests/test_operations.py
+
+test-slurm: $(VENV)/.made-dev  ## runs on a real Slurm of three nodes; Debian's packages are installed when root may
+	@command -v slurmctld >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null \
+	  || apt-get install -y -qq --no-install-recommends $(SLURM) >/dev/null 2>&1 \
+	  || { apt-get update -qq && apt-get install -y -qq --no-install-recommends $(SLURM); } >/dev/null 2>&1 || true
+	$(BIN)/python -m pytest -n 0 -m slurm tests/cluster
+
+test-ray: $(VENV)/.made-dev  ## runs on a real Ray of two nodes
+	$(BIN)/python -m pip install --quiet --only-binary :all: -e '.[ray]' || true
+	$(BIN)/python -m pytest -n 0 -m ray tests/cluster
 
 lint: $(VENV)/.made-dev  ## formatting and lint
 	$(BIN)/ruff format --check .

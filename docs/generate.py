@@ -16,6 +16,7 @@ from filters.contract import Filter
 from filters.reading import ReadFilter
 from pipelines import gates, recipe
 from pipelines.cli.show import option_rows, struct_rows
+from pipelines.executors.options import Executor
 from pipelines.provenance.about import About
 
 DOCS = Path(__file__).resolve().parent
@@ -53,7 +54,13 @@ def _content(what: str, page: Path) -> str:
         return _table(("filter", "options"), list(_retunable()))
     if what == "gates":
         return _table(("measure", "what it is"), [(f"`{m}`", told) for m, told in gates.MEASURES.items()])
-    section = {"about": About, "input": recipe.Input, "output": recipe.Output, "work": recipe.Work}[what]
+    section = {
+        "about": About,
+        "input": recipe.Input,
+        "output": recipe.Output,
+        "work": recipe.Work,
+        "executor": Executor,
+    }[what]
     return _options(struct_rows(section))
 
 

@@ -39,6 +39,10 @@ class OutputError(CorpusmillError):
     """The output cannot be written or is not what it should be."""
 
 
+class ClusterError(CorpusmillError):
+    """The queue or the cluster does not answer, or has no place for the work."""
+
+
 class LockedError(CorpusmillError):
     """Another run holds the output."""
 

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,10 +20,22 @@ ATTEMPTS = 2
 
 @dataclass(frozen=True)
 class Failure:
-    """why: one line. own: whether the unit itself is to blame."""
+    """why: one line. own: whether the unit itself is to blame. fatal: whether every other unit would meet it too."""
 
     why: str
     own: bool
+    fatal: bool = False
+
+
+def noted(ledger: Ledger) -> dict[str, Failure]:
+    """What workers told of units they could not do, by key. A line that was cut short with its worker tells nothing."""
+    found: dict[str, Failure] = {}
+    for path in sorted((ledger.root / "progress").glob("*.failed")):
+        for line in path.read_text("utf-8", errors="replace").splitlines():
+            with contextlib.suppress(ValueError):
+                told = json.loads(line)
+                found[told["key"]] = Failure(told["why"], told["own"], told["fatal"])
+    return found
 
 
 def held(ledger: Ledger) -> dict[str, dict[str, Any]]:

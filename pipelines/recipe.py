@@ -22,12 +22,14 @@ from filters import registry
 from filters.contract import ConfigError, Filter, Options
 from pipelines import gates, stores
 from pipelines.errors import UsageError
+from pipelines.executors.options import Executor
 from pipelines.gates import Bounds
 from pipelines.names import nearest
 from pipelines.provenance import about
 from pipelines.provenance.about import About
 
 MIB = 1 << 20
+SECTIONS = ("about", "input", "output", "work", "executor")
 RESERVED = frozenset({"read", "record_id", "shard", "row", "kept", "rejected_by", "reason", "reasons"})
 
 
@@ -115,6 +117,7 @@ class Recipe:
     stages: tuple[Stage, ...]
     about: About = field(default_factory=About)
     gates: Mapping[str, Bounds] = field(default_factory=dict)
+    executor: Executor = field(default_factory=Executor)
 
     def __post_init__(self) -> None:
         """No recipe holds credentials, so nothing that is made of one can. Raises UsageError."""
@@ -122,8 +125,9 @@ class Recipe:
         stores.check(self.output.path, "the output")
 
     def effective(self) -> dict[str, Any]:
-        """Everything that decides what comes out, defaults included; where it is read and written and how long versions
-        are kept is not part of it, nor are what people say about it and the gates, which decide whether it is published."""
+        """Everything that decides what comes out, defaults included; where it is read and written, how long versions are kept
+        and what carries the work is not part of it, nor are what people say about it and the gates, which decide whether it is
+        published."""
         return {
             "name": self.name,
             "input": _without(self.input, "path"),
@@ -193,7 +197,7 @@ def shipped() -> list[str]:
 
 
 def from_document(document: Mapping[str, Any], source: str = "recipe") -> Recipe:
-    known = ("name", "about", "input", "output", "work", "filters", "gates")
+    known = ("name", "about", "input", "output", "work", "filters", "gates", "executor")
     for key in document:
         if key not in known:
             raise UsageError(f"{source}: unknown key {key!r}{nearest(str(key), known)}; there are {', '.join(known)}")
@@ -217,6 +221,7 @@ def from_document(document: Mapping[str, Any], source: str = "recipe") -> Recipe
         stages=stages,
         about=about.parse(document.get("about"), source),
         gates=_gates(document, stages, source),
+        executor=_section(Executor, document, "executor", source),
     )
 
 
@@ -357,13 +362,13 @@ def _override(document: dict[str, Any], override: str) -> None:
     if not equals or not where or not option:
         raise UsageError(f"--set {override}: write it as filter.option=value")
     value = _parse(f"value: {raw}", f"--set {target}")["value"]
-    if where in ("about", "input", "output", "work"):
+    if where in SECTIONS:
         document[where] = {**(document.get(where) or {}), option: value}
         return
     listed = document.get("filters") if isinstance(document.get("filters"), list) else []
     names = [next(iter(e)) if isinstance(e, dict) and e else e for e in listed or []]
     if where not in names:
-        known = [str(n) for n in names] + ["about", "input", "output", "work"]
+        known = [str(n) for n in names] + list(SECTIONS)
         raise UsageError(f"--set {override}: the recipe has no {where!r}{nearest(where, known)}")
     at = names.index(where)
     entry = listed[at]  # type: ignore[index]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import socket
@@ -28,6 +27,7 @@ from pipelines import (
     units,
 )
 from pipelines.errors import DONE, PARTIAL, GateError, OutputError, ShardError, StoppedError, UsageError
+from pipelines.executors import execute
 from pipelines.ledger import Ledger
 from pipelines.limits import Limits, Stopped, stoppable, within
 from pipelines.provenance.about import refuse_undeclared
@@ -53,9 +53,13 @@ class Result:
 
 
 def run(recipe: Recipe, workers: int = 1, limits: Limits = Limits()) -> Result:  # noqa: B008 (it is frozen)
-    """Curate. Does only what the ledger does not have; raises CorpusmillError when nothing is published."""
+    """Curate. Does only what the ledger does not have; raises CorpusmillError when nothing is published.
+
+    workers: processes, or tasks at once on a cluster, where 0 is as many as there are places.
+    """
     began = time.time()
     refuse_undeclared(recipe.about)
+    execute.check(recipe.executor)
     out = _output(recipe)
     ledger = Ledger(out)
     found = shards.find(recipe.input.path, recipe.input.augment)
@@ -74,6 +78,7 @@ def _run(
     recipe: Recipe, ledger: Ledger, found: list[shards.Shard], workers: int, limits: Limits, began: float
 ) -> Result:
     forget.finish(ledger)
+    execute.end_leftover(ledger)
     ledger.clear_staging()
     with within(limits, began, ledger.root / "progress"):
         plan = plan_of(recipe, found, ledger)
@@ -170,32 +175,16 @@ def _output(recipe: Recipe) -> Path:
 
 
 def _work(recipe: Recipe, ledger: Ledger, todo: list[units.Unit], workers: int) -> None:
-    from pipelines.execute import execute
-    from pipelines.steps import Judge, ReadUnits, WriteUnits
-
     # Largest first: what is long must not start last.
     ordered = sorted(todo, key=lambda u: (-u.part.bytes, u.key))
-    listing = ledger.root / "units.jsonl"
-    document = recipe.effective()
     try:
-        listing.write_text("".join(json.dumps(units.to_json(u)) + "\n" for u in ordered), "utf-8")
-        steps = [
-            ReadUnits(str(listing), document),
-            Judge("read", {}),
-            *(Judge(s.name, options) for s, options in zip(recipe.stages, _options(document), strict=True)),
-            WriteUnits(str(ledger.out), document),
-        ]
         records = sum(u.part.rows for u in todo) if all(u.part.rows >= 0 for u in todo) else -1
         with progress.watch(ledger.root / "progress", len(todo), records):
-            execute(steps, len(todo), workers, ledger.root / "datatrove")
+            execute.execute(ledger, ordered, recipe.effective(), recipe.executor, workers)
     except OSError as error:
         raise OutputError(
             f"{ledger.out} cannot be written: {error.strerror}; mend it, then run again to go on"
         ) from None
-
-
-def _options(document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [next(iter(entry.values())) for entry in document["filters"]]
 
 
 LOST = "its worker died before it was done (out of memory?): run again, with fewer workers"
@@ -203,14 +192,8 @@ LOST = "its worker died before it was done (out of memory?): run again, with few
 
 def _failures(ledger: Ledger, tried: Sequence[units.Unit], receipts: Mapping[str, Any]) -> dict[str, Failure]:
     """Units that were tried and have no receipt, by key, and why as far as it is known."""
-    known: dict[str, Failure] = {}
-    untold = Failure(LOST, own=True)
-    for path in sorted((ledger.root / "progress").glob("*.failed")):
-        for line in path.read_text("utf-8").splitlines():
-            told = json.loads(line)
-            known[told["key"]] = Failure(told["why"], told["own"])
-            if told["fatal"]:
-                untold = known[told["key"]]
+    known = quarantine.noted(ledger)
+    untold = next((f for f in known.values() if f.fatal), Failure(LOST, own=True))
     return {u.key: known.get(u.key, untold) for u in tried if u.key not in receipts}
 
 
@@ -253,7 +236,7 @@ def _circumstances(
         "process": os.getpid(),
         "platform": platform.platform(),
         "python": platform.python_version(),
-        "executor": "local",
+        "executor": recipe.executor.name,
         "workers": workers,
         "units_done_by_this_run": did,
         "input": recipe.input.path,

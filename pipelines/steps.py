@@ -10,6 +10,7 @@ import errno
 import json
 import os
 import shutil
+import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -49,21 +50,25 @@ class Item:
 
 
 class ReadUnits(PipelineStep):
-    """Yields the batches of every unit of its rank, each laid out once, and an end after each unit."""
+    """Yields the batches of every unit of its rank, each laid out once, and an end after each unit. What is done already is
+    passed over: a task that a queue starts again goes on where it was."""
 
     name = "read units"
     type = "corpusmill"
 
-    def __init__(self, units_file: str, document: Mapping[str, Any]) -> None:
+    def __init__(self, units_file: str, out: str, document: Mapping[str, Any]) -> None:
         super().__init__()
-        self.units_file, self.document = units_file, dict(document)
+        self.units_file, self.out, self.document = units_file, out, dict(document)
 
     def run(self, data: Any = None, rank: int = 0, world_size: int = 1) -> Iterator[Item]:
         pa.set_cpu_count(1)
         pa.set_io_thread_count(1)
+        ledger = Ledger(Path(self.out))
         listed = Path(self.units_file).read_text("utf-8").splitlines()
         for line in listed[rank::world_size]:
-            yield from self._unit(units.from_json(json.loads(line)))
+            unit = units.from_json(json.loads(line))
+            if ledger.receipt(unit.key) is None:
+                yield from self._unit(unit)
 
     def _unit(self, unit: Unit) -> Iterator[Item]:
         told = recipe.from_document(self.document)
@@ -171,23 +176,32 @@ class _Current:
             self.writer.abandon()
         if self.staged is not None:
             shutil.rmtree(self.staged, ignore_errors=True)
-        told = {"key": self.unit.key, "shard": self.unit.shard.name, "why": why, "own": own, "fatal": fatal}
-        line = json.dumps(told)
-        try:
-            with (self.ledger.root / "progress" / f"{os.getpid()}.failed").open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
-        except OSError:
-            # The disk that could not take the unit may not take this either; the missing receipt still tells.
-            return
+        note_failure(self.ledger, self.unit, why, own=own, fatal=fatal)
+
+
+def note_failure(ledger: Ledger, unit: Unit, why: str, *, own: bool, fatal: bool = False) -> None:
+    """One line that says why a unit cannot be done, for whoever started the run."""
+    line = json.dumps({"key": unit.key, "shard": unit.shard.name, "why": why, "own": own, "fatal": fatal})
+    try:
+        with _notes(ledger, "failed").open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+    except OSError:
+        # The disk that could not take the unit may not take this either; the missing receipt still tells.
+        return
 
 
 def tell(ledger: Ledger, records: int = 0, size: int = 0, units: int = 0) -> None:
     """One line of progress, for whoever watches; losing it loses nothing."""
     try:
-        with (ledger.root / "progress" / f"{os.getpid()}.done").open("a", encoding="ascii") as file:
+        with _notes(ledger, "done").open("a", encoding="ascii") as file:
             file.write(f"{records} {size} {units}\n")
     except OSError:
         return
+
+
+def _notes(ledger: Ledger, kind: str) -> Path:
+    """A file of this process alone, among those of several machines."""
+    return ledger.root / "progress" / f"{socket.gethostname()}-{os.getpid()}.{kind}"
 
 
 @cache

@@ -85,8 +85,8 @@ def _each(
         for task in todo:
             yield task, _one(task, by, lexicons, folder)
         return
-    # As in pipelines.execute: workers that start with our packages first on their path, and end with us.
-    from pipelines.execute import _die_with_parent
+    # As in pipelines.executors.local: workers that start with our packages first on their path, and end with us.
+    from pipelines.executors.local import _die_with_parent
 
     os.environ["PYTHONSAFEPATH"] = "1"
     context = multiprocessing.get_context("forkserver")

@@ -73,10 +73,14 @@ def _parser() -> argparse.ArgumentParser:
 
     p = _command(commands, "run", "curate a dataset", "corpusmill run default --input shards/ --output curated/", _run)
     _recipe_arguments(p)
-    p.add_argument("--executor", choices=["local"], default="local", help="where the work is carried (default: local)")
     p.add_argument(
-        "--workers", type=_positive, default=os.cpu_count() or 1, metavar="N", help="processes (default: all cores)"
-    )
+        "--executor", choices=["local", "slurm", "ray"],
+        help="where the work is carried; instead of the recipe's (default: local)",
+    )  # fmt: skip
+    p.add_argument(
+        "--workers", type=_positive, metavar="N",
+        help="processes (default: all cores); on a cluster, tasks at once (default: as many as there are places)",
+    )  # fmt: skip
     provenance.run_arguments(p)
     scheduling.arguments(p)
 
@@ -272,8 +276,13 @@ def _load(args: argparse.Namespace):  # type: ignore[no-untyped-def]
     from pipelines import recipe
 
     loaded = recipe.load(args.recipe, args.set)
-    given = {"input": args.input, "output": args.output}
-    sections = {k: msgspec.structs.replace(getattr(loaded, k), path=v) for k, v in given.items() if v is not None}
+    executor = getattr(args, "executor", None)
+    given = {"input": ("path", args.input), "output": ("path", args.output), "executor": ("name", executor)}
+    sections = {
+        k: msgspec.structs.replace(getattr(loaded, k), **{option: v})
+        for k, (option, v) in given.items()
+        if v is not None
+    }
     return recipe.Recipe(**{**{k: getattr(loaded, k) for k in loaded.__dataclass_fields__}, **sections})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -29,7 +30,8 @@ def main(args: argparse.Namespace, load: Callable[[argparse.Namespace], Recipe])
         message = ""
         try:
             limits = Limits(args.max_runtime, args.max_failures)
-            done = provenance.with_events(recipe, args.lineage_events, lambda: run(recipe, args.workers, limits))
+            workers = args.workers or ((os.cpu_count() or 1) if recipe.executor.name == "local" else 0)
+            done = provenance.with_events(recipe, args.lineage_events, lambda: run(recipe, workers, limits))
             code = done.exit_code or (DONE if done.changed else args.exit_code_if_unchanged)
             message = "\n".join(f"{s} is not in the dataset: {why}" for s, why in sorted(done.failed.items()))
             print(result(done))

@@ -1,4 +1,4 @@
-"""Carrying units on datatrove's executors, without trusting that they were carried: the ledger says what is done."""
+"""Ranks in processes of this machine, on datatrove's local executor: a run's, or a cluster's task's."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import contextlib
 import json
 import multiprocessing
 import os
-import shutil
 import signal
 import threading
 from collections.abc import Sequence
@@ -21,25 +20,29 @@ from datatrove.utils.logging import logger
 
 from pipelines.steps import Judge
 
-RANKS_A_WORKER = 8
-"""More ranks than workers, so that one slow shard does not leave a worker idle at the end."""
-
 ATTEMPTS = 3
 """A worker that is killed (out of memory, say) takes its pool along; the ranks it had not finished are tried again."""
 
 
 class LocalExecutor(LocalPipelineExecutor):
-    """datatrove's local executor with a pool that notices a killed worker, and no console log of its own."""
+    """datatrove's local executor for some ranks, with a pool that notices a killed worker, and no console log of its own."""
+
+    def __init__(self, steps: list[PipelineStep], world: int, ranks: Sequence[int], workers: int, logs: Path) -> None:
+        super().__init__(
+            steps, tasks=world, workers=min(workers, len(ranks)), logging_dir=str(logs), skip_completed=False
+        )
+        self.ranks = list(ranks)
 
     def run(self) -> None:
-        """Every rank once; ranks lost with a worker up to ATTEMPTS times. What is then missing, the ledger tells."""
+        """Each of the ranks once; ranks lost with a worker up to ATTEMPTS times. What is then missing, the ledger tells."""
         _quiet()
-        self.save_executor_as_json()
+        if 0 in self.ranks:
+            self.save_executor_as_json()
         if self.workers == 1:
-            for rank in range(self.tasks):
+            for rank in self.ranks:
                 self._run_for_rank(rank, local_rank=1)
             return
-        waiting = list(range(self.tasks))
+        waiting = self.ranks
         for _ in range(ATTEMPTS):
             waiting = self._pool(waiting)
             if not waiting:
@@ -81,13 +84,6 @@ def _end_server() -> None:
     if server:
         with contextlib.suppress(OSError):
             os.kill(server, signal.SIGKILL)
-
-
-def execute(steps: list[PipelineStep], units: int, workers: int, logs: Path) -> None:
-    """Run the steps over so many units with so many local processes."""
-    shutil.rmtree(logs, ignore_errors=True)
-    tasks = min(units, 1 if workers == 1 else workers * RANKS_A_WORKER)
-    LocalExecutor(steps, tasks=tasks, workers=min(workers, tasks), logging_dir=str(logs), skip_completed=False).run()
 
 
 def _run_rank(steps: list[PipelineStep], rank: int, tasks: int, logs: str) -> None:

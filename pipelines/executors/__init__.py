@@ -1,0 +1,1 @@
+"""Where the work is carried: this machine, a Slurm queue or a Ray cluster."""
