@@ -96,15 +96,21 @@ class Ledger:
         faults.at("unit-committed")
 
     def clear_staging(self) -> None:
+        """Drop what runs that were killed have left. The caller holds the lock."""
         for name in ("staging", "progress"):
             shutil.rmtree(self.root / name, ignore_errors=True)
             (self.root / name).mkdir(parents=True, exist_ok=True)
+        for torn in self.root.glob(f".*.{'[0-9a-f]' * 32}"):
+            torn.unlink(missing_ok=True)
 
-    def prune(self, wanted: set[str]) -> None:
-        """Drop finished units that no published file comes from any more."""
+    def prune(self, wanted: set[str]) -> bool:
+        """Drop finished units that no published file comes from any more; whether all of them went."""
+        gone = True
         for folder in (self.root / "units").glob("*/*"):
             if folder.name not in wanted:
                 shutil.rmtree(folder, ignore_errors=True)
+                gone &= not folder.exists()
+        return gone
 
     def load(self, name: str) -> dict[str, Any]:
         """A small state file; empty when it is not there or torn."""

@@ -163,9 +163,9 @@ def _prune(ledger: Ledger) -> None:
     if not ledger.load(versions.ORDER).get("prune"):
         return
     faults.at("in-prune")
-    if (wanted := versions.units(ledger)) is not None:
-        ledger.prune(wanted)
-    ledger.save(versions.ORDER, {"order": versions.order(ledger), "prune": False})
+    wanted = versions.units(ledger)
+    left = wanted is not None and not ledger.prune(wanted)
+    ledger.save(versions.ORDER, {"order": versions.order(ledger), "prune": left})
 
 
 def _refuse_other(ledger: Ledger, told: Mapping[str, Any]) -> None:
