@@ -13,7 +13,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pipelines import forget, gates, leftover, lineage, manifest, progress, publish, quarantine, shards, stores, units
+from pipelines import (
+    faults,
+    forget,
+    gates,
+    leftover,
+    lineage,
+    manifest,
+    progress,
+    publish,
+    quarantine,
+    shards,
+    stores,
+    units,
+)
 from pipelines.errors import DONE, PARTIAL, GateError, OutputError, ShardError, StoppedError, UsageError
 from pipelines.ledger import Ledger
 from pipelines.limits import Limits, Stopped, stoppable, within
@@ -55,6 +68,10 @@ def run(recipe: Recipe, workers: int = 1, limits: Limits = Limits()) -> Result: 
         raise StoppedError(
             f"stopped: {stopped}; what is done stays done, and the same command goes on from there"
         ) from None
+    except OSError as error:
+        raise OutputError(
+            f"{error.filename or out}: {error.strerror or 'it cannot be written'}; mend it, then run again to go on"
+        ) from None
 
 
 def _run(
@@ -69,12 +86,15 @@ def _run(
         held = quarantine.held(ledger)
         todo = [u for u in plan.units if ledger.receipt(u.key) is None and u.key not in held]
         progress.event("plan", shards=len(found), units=len(plan.units), to_do=len(todo), unreadable=len(plan.failed))
+        faults.at("planned")
         if todo:
             forget.refuse_return(manifest.standing(ledger.out), recipe)
             _work(recipe, ledger, todo, workers)
+        faults.at("work-done")
     receipts = {u.key: r for u in plan.units if (r := ledger.receipt(u.key)) is not None}
     failures = _failures(ledger, todo, receipts)
     quarantine.note(ledger, plan.units, todo, failures)
+    _refuse_hindered(ledger, failures)
     failed = {**plan.failed, **_missing(ledger, plan, failures, held)}
     if not receipts:
         raise ShardError(_nothing_readable(failed))
@@ -197,6 +217,15 @@ def _failures(ledger: Ledger, tried: Sequence[units.Unit], receipts: Mapping[str
             if told["fatal"]:
                 untold = known[told["key"]]
     return {u.key: known.get(u.key, untold) for u in tried if u.key not in receipts}
+
+
+def _refuse_hindered(ledger: Ledger, failures: Mapping[str, Failure]) -> None:
+    """Raises OutputError where work failed for a reason that lies outside it: a full disk must not cost a dataset its shards."""
+    why = [failure.why for failure in failures.values() if not failure.own]
+    if why:
+        raise OutputError(
+            f"{ledger.out}: {len(why)} units of work were not done: {why[0]}. Nothing was published; mend it, then run again to go on"
+        )
 
 
 def _missing(
