@@ -122,6 +122,7 @@ def show(ledger: Ledger, digest: str, order: Sequence[str], *, prune: bool) -> b
     version, ready = versions.path(ledger, digest), _swap(ledger)
     shutil.rmtree(ready, ignore_errors=True)
     ready.mkdir(parents=True)
+    versions.check_listed(version)
     changed = [kind for kind in KINDS if not versions.same(version / kind, ledger.out / kind)]
     for kind in changed:
         versions.copy(version, kind, ready)
