@@ -22,7 +22,7 @@ from datatrove.pipeline.base import PipelineStep
 from filters.contract import ConfigError, Filter, Judgement
 from filters.reading import ReadFilter
 from pipelines import faults, formats, recipe, units
-from pipelines.errors import ShardError, StoreError, unexpected
+from pipelines.errors import MACHINE, ShardError, StoreError, unexpected
 from pipelines.ledger import Ledger
 from pipelines.schemas.read import Read, read
 from pipelines.schemas.recognise import recognise
@@ -82,7 +82,7 @@ class ReadUnits(PipelineStep):
         except ShardError as error:
             yield Item(unit, failed=str(error), own=not isinstance(error, StoreError))
         except Exception as error:
-            yield Item(unit, failed=unexpected(error))
+            yield Item(unit, failed=unexpected(error), own=getattr(error, "errno", None) not in MACHINE)
 
 
 class Judge(PipelineStep):
