@@ -6,6 +6,7 @@ is there.** Whoever is killed leaves a staging folder that nobody looks at.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines import faults
-from pipelines.errors import UsageError
+from pipelines.errors import UsageError, unwritable
 from pipelines.lock import Hold, held
 from pipelines.provenance import PAGES
 
@@ -44,7 +45,7 @@ class Ledger:
             for name in ("units", "staging", "progress"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UsageError(f"the output {self.out} cannot be written: {error.strerror}") from None
+            raise unwritable(self.out, error) from None
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -140,9 +141,17 @@ def replace(path: Path, data: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
+UNSYNCED = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF})
+"""How SMB and some FUSE file systems say that they sync no folders."""
+
+
 def sync_folder(path: Path) -> None:
+    """Names in a folder to the disk, where the file system does that on demand. Raises OSError."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in UNSYNCED:
+            raise
     finally:
         os.close(handle)

@@ -152,7 +152,9 @@ def plan_of(recipe: Recipe, found: list[shards.Shard], ledger: Ledger | None) ->
         try:
             ledger.save("inputs.json", known)
         except OSError as error:
-            raise OutputError(f"{ledger.out} cannot be written: {error.strerror}") from None
+            raise OutputError(
+                f"{ledger.out} cannot be written: {error.strerror}; mend it, then run again to go on"
+            ) from None
     return units.plan(recipe, found, fingerprints)
 
 
@@ -224,7 +226,7 @@ def _refuse_hindered(ledger: Ledger, failures: Mapping[str, Failure]) -> None:
     why = [failure.why for failure in failures.values() if not failure.own]
     if why:
         raise OutputError(
-            f"{ledger.out}: {len(why)} units of work were not done: {why[0]}. Nothing was published; mend it, then run again to go on"
+            f"{ledger.out}: {why[0]} (units of work not done: {len(why)}). Nothing was published; mend it, then run again to go on"
         )
 
 
