@@ -13,7 +13,7 @@ from pipelines.cli import provenance, pushed, rolled, scheduling
 from pipelines.errors import DONE, PARTIAL, USAGE, CorpusmillError, UsageError
 
 EXIT_CODES = (
-    "exit codes: 0 done; 2 wrong usage or recipe; 3 some work failed, the rest is published; "
+    "exit codes: 0 done; 2 wrong usage or recipe; 3 some work failed, what could be read is published; "
     "4 a gate failed, nothing is published; 5 output locked"
 )
 

@@ -62,7 +62,14 @@ def _killed() -> list[Case]:
         Case(f"node-{p}", group, f"every process of the run at once, {POINTS[p]}", f"{p}:node", workers=2, once=True)
         for p in ("planned", "unit-read", "receipt-written", "work-done", "between-swaps")
     ]
-    return [*cases, Case("workers-always", group, "every worker that lays out a batch", "unit-read:kill", workers=2)]
+    state = Case(
+        "run-state-file", group, "the run, when a small state file is replaced", rules="rename */inputs.json 1 kill"
+    )
+    return [
+        *cases,
+        state,
+        Case("workers-always", group, "every worker that lays out a batch", "unit-read:kill", workers=2),
+    ]
 
 
 def _refused() -> list[Case]:
@@ -77,6 +84,7 @@ def _refused() -> list[Case]:
         here("full-version", "the disk is full when the new version is made", f"create */staging/version*/* 1+ fail={ENOSPC}"),
         here("full-marker", "the disk is full when the marker is written", f"write */.publishing.* 1+ fail={ENOSPC}"),
         here("full-order", "the disk is full after the exchange", f"write */.versions.json.* 1+ fail={ENOSPC}"),
+        here("eio-begin", "an I/O error when the run makes its state folders", f"mkdir */progress 2 fail={EIO}"),
         here("eio-write", "an I/O error when one unit is written", f"write */staging/*/rejected.parquet 1 fail={EIO}",
              quick=True),
         here("eio-fsync", "an I/O error when a unit is brought to the disk", f"fsync */staging/*.parquet 1 fail={EIO}"),
