@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO := demo
 SLURM := slurmctld slurmd slurm-client
 
-.PHONY: help install demo test test-all test-airflow test-slurm test-ray lint types format docs bench sample clean
+.PHONY: help install demo test test-all faults test-airflow test-slurm test-ray lint types format docs bench sample clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,6 +33,10 @@ test: $(VENV)/.made-dev  ## the tests, but for the slow ones
 test-all: $(VENV)/.made-dev  ## every test, with the heavy packages that some of them need
 	$(BIN)/python -m pip install --quiet --only-binary :all: --group heavy
 	$(BIN)/python -m pytest -m "not slurm and not ray" -n auto
+
+faults: $(VENV)/.made-dev  ## every fault done to a run, and what came of it into docs/operations/faults.md (an hour or so of kills)
+	CORPUSMILL_RECORD_FAULTS=1 $(BIN)/python -m pytest -n 0 tests/faults
+	$(BIN)/python docs/generate.py
 
 test-airflow: $(VENV)/.made-dev  ## the Airflow DAG on a real Airflow, in an environment of its own (.airflow)
 	test -x .airflow/bin/airflow || ($(PYTHON) -m venv .airflow && .airflow/bin/pip install --quiet --only-binary :all: apache-airflow)

@@ -6,6 +6,7 @@ python docs/generate.py --check    # says what is out of date, and exits with 1
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -54,6 +55,8 @@ def _content(what: str, page: Path) -> str:
         return _table(("filter", "options"), list(_retunable()))
     if what == "gates":
         return _table(("measure", "what it is"), [(f"`{m}`", told) for m, told in gates.MEASURES.items()])
+    if what == "faults":
+        return _faults(json.loads((DOCS / "operations" / "faults.json").read_text("utf-8")))
     section = {
         "about": About,
         "input": recipe.Input,
@@ -70,6 +73,15 @@ def _retunable() -> Iterator[tuple[str, str]]:
         if found.measured_with is not None:
             free = [o for o in found.Options.__struct_fields__ if o not in found.measured_with]
             yield f"[{name}](filters/{name}.md)", ", ".join(f"`{o}`" for o in free)
+
+
+def _faults(rows: dict[str, dict[str, str]]) -> str:
+    """A table for each group, in the order in which the tests declare them."""
+    told = []
+    for group in dict.fromkeys(row["group"] for row in rows.values()):
+        those = [(r["fault"], r["exit"], r["left"], r["said"]) for r in rows.values() if r["group"] == group]
+        told.append(f"## {group}\n\n" + _table(("what happens", "exit code", "stands there", "what it says"), those))
+    return "\n" + "\n".join(told)
 
 
 def _filter(found: type[Filter]) -> str:

@@ -5,6 +5,7 @@ A message says what, where and what to do. It never holds record text.
 
 from __future__ import annotations
 
+import errno
 import traceback
 from pathlib import Path
 
@@ -57,6 +58,19 @@ class GateError(CorpusmillError):
     """The result is outside the bounds that the recipe sets; nothing was published."""
 
     exit_code = GATE
+
+
+MACHINE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN})
+"""What says something of this machine, and nothing of the file that was to be opened."""
+
+PASSING = MACHINE | {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EINTR}
+"""What can be otherwise the next time, with the same command."""
+
+
+def unwritable(out: Path, error: OSError) -> CorpusmillError:
+    """An output that cannot be written: wrong usage (a place that is read-only, or is not there), unless trying again may help."""
+    told = f"the output {out} cannot be written: {error.strerror or error}"
+    return OutputError(f"{told}; mend it, then run again") if error.errno in PASSING else UsageError(told)
 
 
 def unexpected(error: Exception) -> str:

@@ -1,9 +1,9 @@
 """Fault points: places where a test can end the process, or have the system refuse, and then look at what is left.
 
-``CORPUSMILL_FAULT=POINT:ACTION[:N]``, several with commas between. ACTION is ``kill`` (SIGKILL to this process), ``stop``
-(SIGSTOP), or the name of an error number in lower case (``enospc``, ``eio``), which is raised as the system would raise it.
-Without N it happens every time a process passes the point, with N at its N-th time. With ``CORPUSMILL_FAULT_ONCE=FILE`` it happens
-once over all processes: whoever makes that file.
+``CORPUSMILL_FAULT=POINT:ACTION[:N]``, several with commas between. ACTION is ``kill`` (SIGKILL to this process), ``node`` (to its
+whole process group, as when a machine goes), ``stop`` (SIGSTOP), or the name of an error number in lower case (``enospc``, ``eio``),
+which is raised as the system would raise it. Without N it happens every time a process passes the point, with N at its N-th time.
+With ``CORPUSMILL_FAULT_ONCE=FILE`` it happens once over all processes: whoever makes that file.
 """
 
 from __future__ import annotations
@@ -16,12 +16,16 @@ from collections import Counter
 from pipelines.errors import UsageError
 
 VARIABLE, ONCE = "CORPUSMILL_FAULT", "CORPUSMILL_FAULT_ONCE"
-SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
+SIGNALS = {"kill": signal.SIGKILL, "node": signal.SIGKILL, "stop": signal.SIGSTOP}
 POINTS = {
     "flock": "instead of taking the system's lock (`enolck`: a file system that has none)",
+    "planned": "what there is to do is known, nothing of it is done",
+    "unit-read": "a batch of a unit is laid out",
+    "unit-judged": "a stage has judged a batch",
     "unit-staged": "a unit's files are on the disk, its receipt is not",
     "receipt-written": "the receipt is there, the unit still in staging",
     "unit-committed": "the unit is under its key",
+    "work-done": "the executor is back, no receipt is looked at yet",
     "before-publish": "every unit is done, nothing of the dataset has changed",
     "before-swap": "the new version is whole, and the marker says so",
     "exchange": "instead of exchanging two folders in one step",
@@ -67,7 +71,7 @@ def _first() -> bool:
 
 def _do(action: str) -> None:
     if action in SIGNALS:
-        os.kill(os.getpid(), SIGNALS[action])
+        (os.killpg if action == "node" else os.kill)(0 if action == "node" else os.getpid(), SIGNALS[action])
     else:
         number = getattr(errno, action.upper())
         raise OSError(number, os.strerror(number))

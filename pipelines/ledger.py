@@ -6,6 +6,7 @@ is there.** Whoever is killed leaves a staging folder that nobody looks at.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines import faults
-from pipelines.errors import UsageError
+from pipelines.errors import UsageError, unwritable
 from pipelines.lock import Hold, held
 from pipelines.provenance import PAGES
 
@@ -46,7 +47,7 @@ class Ledger:
             for name in ("units", "staging", "progress"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UsageError(f"the output {self.out} cannot be written: {error.strerror}") from None
+            raise unwritable(self.out, error) from None
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -98,17 +99,24 @@ class Ledger:
         faults.at("unit-committed")
 
     def clear_staging(self) -> None:
+        """Drop what runs that were killed have left. The caller holds the lock."""
         for name in ("staging", "progress"):
             shutil.rmtree(self.root / name, ignore_errors=True)
             (self.root / name).mkdir(parents=True, exist_ok=True)
+        for torn in self.root.glob(f".*.{'[0-9a-f]' * 32}"):
+            torn.unlink(missing_ok=True)
 
-    def prune(self, wanted: set[str]) -> None:
-        """Drop finished units that no published file comes from any more, nor a published unit was written from."""
+    def prune(self, wanted: set[str]) -> bool:
+        """Drop finished units that no published file comes from any more, nor a published unit was written from; whether all of them
+        went."""
         receipts = map(self.receipt, wanted)
         wanted = wanted | {r[OF] for r in receipts if r is not None and OF in r}
+        gone = True
         for folder in (self.root / "units").glob("*/*"):
             if folder.name not in wanted:
                 shutil.rmtree(folder, ignore_errors=True)
+                gone &= not folder.exists()
+        return gone
 
     def load(self, name: str) -> dict[str, Any]:
         """A small state file; empty when it is not there or torn."""
@@ -138,9 +146,17 @@ def replace(path: Path, data: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
+UNSYNCED = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF})
+"""How SMB and some FUSE file systems say that they sync no folders."""
+
+
 def sync_folder(path: Path) -> None:
+    """Names in a folder to the disk, where the file system does that on demand. Raises OSError."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in UNSYNCED:
+            raise
     finally:
         os.close(handle)

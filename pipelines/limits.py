@@ -54,10 +54,11 @@ def within(limits: Limits, began: float, failures: Path) -> Iterator[None]:
         yield
         return
     over, why = threading.Event(), []
+    since = time.monotonic() - (time.time() - began)  # from here on, a clock that jumps is no reason to end
 
     def watch() -> None:
         while not over.wait(LOOK):
-            if passed := _passed(limits, began, failures):
+            if passed := _passed(limits, since, failures):
                 why.append(passed)
                 os.kill(os.getpid(), signal.SIGTERM)
                 return
@@ -73,8 +74,8 @@ def within(limits: Limits, began: float, failures: Path) -> Iterator[None]:
         thread.join()
 
 
-def _passed(limits: Limits, began: float, failures: Path) -> str | None:
-    if limits.max_seconds is not None and time.time() - began > limits.max_seconds:
+def _passed(limits: Limits, since: float, failures: Path) -> str | None:
+    if limits.max_seconds is not None and time.monotonic() - since > limits.max_seconds:
         return f"it ran for longer than {limits.max_seconds:g} s"
     if limits.max_failures is not None:
         failed = sum(len(path.read_bytes().splitlines()) for path in failures.glob("*.failed"))

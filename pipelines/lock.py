@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines import faults, process, progress
-from pipelines.errors import LockedError, UsageError
+from pipelines.errors import LockedError, UsageError, unwritable
 
 VARIABLE = "CORPUSMILL_LOCK_BEAT"
 BEAT = 10.0
@@ -64,13 +64,13 @@ class Hold:
 
 @contextmanager
 def held(folder: Path, out: Path) -> Iterator[Hold]:
-    """Hold an output for the block. folder: its state. Raises LockedError while another process holds it, UsageError where it cannot be
-    written."""
+    """Hold an output for the block. folder: its state. Raises LockedError while another process holds it, UsageError or
+    OutputError where it cannot be written."""
     try:
         handle = (folder / "lock").open("a+")
         (folder / "claims").mkdir(exist_ok=True)
     except OSError as error:
-        raise UsageError(f"the output {out} cannot be written: {error.strerror}") from None
+        raise unwritable(out, error) from None
     with handle:
         flocked = _flock(handle.fileno(), folder, out)
         try:
@@ -79,7 +79,7 @@ def held(folder: Path, out: Path) -> Iterator[Hold]:
             # The claim that was looked at has gone, so there is a higher one.
             raise LockedError(_JUST.format(out)) from None
         except OSError as error:
-            raise UsageError(f"the output {out} cannot be written: {error.strerror}") from None
+            raise unwritable(out, error) from None
         over = threading.Event()
         heart = threading.Thread(target=_beat, args=(hold.claim, over), daemon=True)
         heart.start()

@@ -122,6 +122,7 @@ def show(ledger: Ledger, digest: str, order: Sequence[str], *, prune: bool) -> b
     version, ready = versions.path(ledger, digest), _swap(ledger)
     shutil.rmtree(ready, ignore_errors=True)
     ready.mkdir(parents=True)
+    versions.check_listed(version)
     changed = [kind for kind in KINDS if not versions.same(version / kind, ledger.out / kind)]
     for kind in changed:
         versions.copy(version, kind, ready)
@@ -163,9 +164,9 @@ def _prune(ledger: Ledger) -> None:
     if not ledger.load(versions.ORDER).get("prune"):
         return
     faults.at("in-prune")
-    if (wanted := versions.units(ledger)) is not None:
-        ledger.prune(wanted)
-    ledger.save(versions.ORDER, {"order": versions.order(ledger), "prune": False})
+    wanted = versions.units(ledger)
+    left = wanted is not None and not ledger.prune(wanted)
+    ledger.save(versions.ORDER, {"order": versions.order(ledger), "prune": left})
 
 
 def _refuse_other(ledger: Ledger, told: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines import (
+    faults,
     forget,
     gates,
     leftover,
@@ -72,6 +73,10 @@ def run(recipe: Recipe, workers: int = 1, limits: Limits = Limits()) -> Result: 
         raise StoppedError(
             f"stopped: {stopped}; what is done stays done, and the same command goes on from there"
         ) from None
+    except OSError as error:
+        raise OutputError(
+            f"{error.filename or out}: {error.strerror or 'it cannot be written'}; mend it, then run again to go on"
+        ) from None
 
 
 def _run(
@@ -87,12 +92,15 @@ def _run(
         held = quarantine.held(ledger)
         todo = [u for u in plan.units if ledger.receipt(u.key) is None and u.key not in held]
         progress.event("plan", shards=len(found), units=len(plan.units), to_do=len(todo), unreadable=len(plan.failed))
+        faults.at("planned")
         if todo:
             forget.refuse_return(manifest.standing(ledger.out), recipe)
             _work(recipe, ledger, todo, workers)
+        faults.at("work-done")
     receipts = {u.key: r for u in plan.units if (r := ledger.receipt(u.key)) is not None}
     failures = _failures(ledger, todo, receipts)
     quarantine.note(ledger, plan.units, todo, failures)
+    _refuse_hindered(ledger, failures)
     failed = {**plan.failed, **_missing(ledger, plan, failures, held)}
     if not receipts:
         raise ShardError(_nothing_readable(failed))
@@ -152,7 +160,9 @@ def plan_of(recipe: Recipe, found: list[shards.Shard], ledger: Ledger | None) ->
         try:
             ledger.save("inputs.json", known)
         except OSError as error:
-            raise OutputError(f"{ledger.out} cannot be written: {error.strerror}") from None
+            raise OutputError(
+                f"{ledger.out} cannot be written: {error.strerror}; mend it, then run again to go on"
+            ) from None
     return units.plan(recipe, found, fingerprints)
 
 
@@ -195,6 +205,15 @@ def _failures(ledger: Ledger, tried: Sequence[units.Unit], receipts: Mapping[str
     known = quarantine.noted(ledger)
     untold = next((f for f in known.values() if f.fatal), Failure(LOST, own=True))
     return {u.key: known.get(u.key, untold) for u in tried if u.key not in receipts}
+
+
+def _refuse_hindered(ledger: Ledger, failures: Mapping[str, Failure]) -> None:
+    """Raises OutputError where work failed for a reason that lies outside it: a full disk must not cost a dataset its shards."""
+    why = [failure.why for failure in failures.values() if not failure.own]
+    if why:
+        raise OutputError(
+            f"{ledger.out}: {why[0]} (units of work not done: {len(why)}). Nothing was published; mend it, then run again to go on"
+        )
 
 
 def _missing(

@@ -22,8 +22,8 @@ from datatrove.pipeline.base import PipelineStep
 
 from filters.contract import ConfigError, Filter, Judgement
 from filters.reading import ReadFilter
-from pipelines import formats, recipe, units
-from pipelines.errors import ShardError, StoreError, unexpected
+from pipelines import faults, formats, recipe, units
+from pipelines.errors import MACHINE, ShardError, StoreError, unexpected
 from pipelines.ledger import Ledger
 from pipelines.schemas.read import Read, read
 from pipelines.schemas.recognise import recognise
@@ -79,6 +79,7 @@ class ReadUnits(PipelineStep):
             yield Item(unit, schema)
             for rows in reader.rows(unit.shard.path, unit.part, schema, told.work.batch_bytes):
                 laid = read(rows.batch, columns, max_record_bytes=told.input.max_record_bytes, problems=rows.problems)
+                faults.at("unit-read")
                 yield Item(unit, schema, laid)
             if stat_of(unit.shard.path) != unit.shard.stat:
                 raise ShardError("it changed while it was read: run again")
@@ -86,7 +87,7 @@ class ReadUnits(PipelineStep):
         except ShardError as error:
             yield Item(unit, failed=str(error), own=not isinstance(error, StoreError))
         except Exception as error:
-            yield Item(unit, failed=unexpected(error))
+            yield Item(unit, failed=unexpected(error), own=getattr(error, "errno", None) not in MACHINE)
 
 
 class Judge(PipelineStep):
@@ -104,6 +105,7 @@ class Judge(PipelineStep):
                 try:
                     built = build(self.name, json.dumps(self.options, sort_keys=True))
                     item.judgements[self.name] = built.judge(item.read.batch)
+                    faults.at("unit-judged")
                 except ConfigError as error:
                     item.failed, item.own = f"the filter {self.name} cannot start: {error}", False
                 except Exception as error:

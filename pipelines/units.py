@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 import pyarrow as pa
 
 from pipelines import formats, stores
-from pipelines.errors import ShardError
+from pipelines.errors import MACHINE, ShardError
 from pipelines.formats import Part
 from pipelines.recipe import Recipe
 from pipelines.schemas.recognise import Columns, recognise
@@ -76,6 +76,8 @@ def plan(recipe: Recipe, shards: list[Shard], fingerprints: Mapping[str, str | E
 
     def one(shard: Shard) -> PlannedShard | str:
         sha256 = fingerprints[shard.name]
+        if isinstance(sha256, OSError) and sha256.errno in MACHINE:
+            raise sha256
         if isinstance(sha256, Exception):
             return f"cannot be read ({sha256.strerror})" if isinstance(sha256, OSError) else str(sha256)
         try:

@@ -6,6 +6,8 @@ finished units' files, so a version takes the space of what only it has; where t
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import os
 import shutil
@@ -85,6 +87,14 @@ def whole(place: Path, told: Mapping[str, Any]) -> bool:
     return sizes(place) == {entry["path"]: entry["bytes"] for entry in told["outputs"]}
 
 
+def check_listed(version: Path) -> None:
+    """Raises FileNotFoundError where a version's folders do not list a file of its manifest: a network file system may show what it
+    remembers of a folder, and what is copied by such a list would have a hole."""
+    listed = {f"{kind}/{name}" for kind in KINDS for name, _ in _files(version / kind)}
+    if missing := [o["path"] for o in manifest.load(version)["outputs"] if o["path"] not in listed]:
+        raise FileNotFoundError(errno.ENOENT, f"{missing[0]} is not listed in {version}")
+
+
 def copy(version: Path, kind: str, to: Path) -> None:
     """A folder of a version once more, as second names of the same files."""
     for name in (kind, *sorted(folder.relative_to(version).as_posix() for folder in _folders(version / kind))):
@@ -140,6 +150,9 @@ def link(source: Path | str, target: Path | str) -> None:
     try:
         os.link(source, target)
     except OSError:
+        with contextlib.suppress(OSError):
+            if Path(target).samefile(source):
+                return  # NFS sent the call twice, and the second one met what the first had done
         shutil.copyfile(source, target)
         with Path(target).open("rb+") as file:
             os.fsync(file.fileno())

@@ -13,7 +13,7 @@ from pipelines.cli import provenance, pushed, rolled, scheduling
 from pipelines.errors import DONE, PARTIAL, USAGE, CorpusmillError, UsageError
 
 EXIT_CODES = (
-    "exit codes: 0 done; 2 wrong usage or recipe; 3 some work failed, the rest is published; "
+    "exit codes: 0 done; 2 wrong usage or recipe; 3 some work failed, what could be read is published; "
     "4 a gate failed, nothing is published; 5 output locked"
 )
 
@@ -35,6 +35,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read our output has seen enough; do not fail again when Python flushes it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"corpusmill: {place}{error.strerror or error}; mend it and do the same again", file=sys.stderr)
+        return PARTIAL
 
 
 def _check_packages() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines import stores
-from pipelines.errors import ShardError
+from pipelines.errors import MACHINE, ShardError
 from pipelines.formats import Part, Rows
 
 PROBE_ROWS = 32
@@ -85,6 +86,8 @@ def _opened(path: str) -> Iterator[pq.ParquetFile]:
     except FileNotFoundError:
         raise ShardError("it is not there any more") from None
     except (OSError, pa.ArrowException, ValueError) as error:
+        if isinstance(error, OSError) and error.errno in MACHINE:
+            raise OSError(error.errno, os.strerror(error.errno), path) from None
         # Arrow's messages speak of pages and offsets, never of values.
         told = " ".join(str(error).split())[:200]
         raise ShardError(f"not readable as Parquet ({told}): replace or remove the file") from None
