@@ -102,6 +102,9 @@ def state(output: Output) -> Path:
         raise UsageError("the output: only s3:// is written; give a folder, or a URL of a bucket")
     if output.state:
         return Path(output.state).absolute()
+    # Imported here: the command imports this module before it has looked whether another package is called filters.
+    from filters.compiled import cache_folder
+
     if (base := cache_folder()) is None:
         raise UsageError("output.path is a URL, and there is no cache to work in: give output.state")
     told = hashlib.sha256(output.path.rstrip("/").encode()).hexdigest()[:16]
