@@ -15,7 +15,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from filters.compiled import cache_folder
 from pipelines.errors import UsageError
 
 if TYPE_CHECKING:
