@@ -46,11 +46,11 @@ test-slurm: $(VENV)/.made-dev  ## runs on a real Slurm of three nodes; Debian's 
 	@command -v slurmctld >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null \
 	  || apt-get install -y -qq --no-install-recommends $(SLURM) >/dev/null 2>&1 \
 	  || { apt-get update -qq && apt-get install -y -qq --no-install-recommends $(SLURM); } >/dev/null 2>&1 || true
-	$(BIN)/python -m pytest -n 0 -m slurm tests/cluster
+	$(BIN)/python -m pytest -n 0 -m slurm tests/cluster $(ONLY)
 
 test-ray: $(VENV)/.made-dev  ## runs on a real Ray of two nodes
 	$(BIN)/python -m pip install --quiet --only-binary :all: -e '.[ray]' || true
-	$(BIN)/python -m pytest -n 0 -m ray tests/cluster
+	$(BIN)/python -m pytest -n 0 -m ray tests/cluster $(ONLY)
 
 lint: $(VENV)/.made-dev  ## formatting and lint
 	$(BIN)/ruff format --check .
