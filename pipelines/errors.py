@@ -9,13 +9,18 @@ import errno
 import traceback
 from pathlib import Path
 
+from pipelines.terminal import printable
+
 DONE, USAGE, PARTIAL, GATE, LOCKED = 0, 2, 3, 4, 5
 
 
 class CorpusmillError(Exception):
-    """Base: something expected went wrong."""
+    """Base: something expected went wrong. What the message quotes, a name of a column say, somebody else may have written."""
 
     exit_code = PARTIAL
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 class UsageError(CorpusmillError):
