@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         _check_packages()
         _refuse_urls(args)
-        with contextlib.redirect_stdout(Printable(sys.stdout)):  # type: ignore[type-var]
+        with contextlib.redirect_stdout(Printable(sys.stdout)):
             return args.run(args)
     except CorpusmillError as error:
         tell(str(error))
