@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipelines.cli import provenance, pushed, rolled, scheduling
-from pipelines.errors import DONE, PARTIAL, USAGE, CorpusmillError, UsageError
+from pipelines.errors import DONE, PARTIAL, USAGE, CorpusmillError, UsageError, unexpected
 from pipelines.terminal import Printable, tell
 
 EXIT_CODES = (
@@ -41,6 +41,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         tell(f"{place}{error.strerror or error}; mend it and do the same again")
+        return PARTIAL
+    except Exception as error:
+        # A traceback says what stood in variables' values: of records, and of manifests that somebody forged.
+        if os.environ.get("CORPUSMILL_TRACEBACK"):
+            raise
+        tell(f"{unexpected(error)} (CORPUSMILL_TRACEBACK=1 shows more, and may show text of records)")
         return PARTIAL
 
 
