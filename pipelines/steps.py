@@ -22,7 +22,7 @@ from datatrove.pipeline.base import PipelineStep
 
 from filters.contract import ConfigError, Filter, Judgement
 from filters.reading import ReadFilter
-from pipelines import faults, formats, recipe, units
+from pipelines import faults, formats, memory, recipe, units
 from pipelines.errors import MACHINE, ShardError, StoreError, unexpected
 from pipelines.ledger import Ledger
 from pipelines.schemas.read import Read, read
@@ -65,10 +65,12 @@ class ReadUnits(PipelineStep):
         pa.set_io_thread_count(1)
         ledger = Ledger(Path(self.out))
         listed = Path(self.units_file).read_text("utf-8").splitlines()
-        for line in listed[rank::world_size]:
-            unit = units.from_json(json.loads(line))
-            if ledger.receipt(unit.key) is None:
-                yield from self._unit(unit)
+        # The steps after this one run while it waits, so what they allocate is bounded too.
+        with memory.bounded():
+            for line in listed[rank::world_size]:
+                unit = units.from_json(json.loads(line))
+                if ledger.receipt(unit.key) is None:
+                    yield from self._unit(unit)
 
     def _unit(self, unit: Unit) -> Iterator[Item]:
         told = recipe.from_document(self.document)

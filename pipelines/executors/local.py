@@ -18,6 +18,7 @@ from datatrove.executor.local import LocalPipelineExecutor
 from datatrove.pipeline.base import PipelineStep
 from datatrove.utils.logging import logger
 
+from pipelines import memory
 from pipelines.steps import Judge
 
 ATTEMPTS = 3
@@ -55,6 +56,7 @@ class LocalExecutor(LocalPipelineExecutor):
         os.environ["PYTHONSAFEPATH"] = "1"
         stages = [(s.name, s.options) for s in self.pipeline if isinstance(s, Judge)]
         os.environ["CORPUSMILL_STAGES"] = json.dumps(stages)
+        os.environ[memory.WORKERS] = str(self.workers)
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["pipelines.worker"])
         logs = str(self.logging_dir.path)

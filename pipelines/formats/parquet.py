@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines import stores
-from pipelines.errors import MACHINE, ShardError
+from pipelines.errors import MACHINE, ShardError, unexpected
 from pipelines.formats import Part, Rows
 
 PROBE_ROWS = 32
@@ -106,6 +106,8 @@ def _opened(path: str) -> Iterator[pq.ParquetFile]:
             yield file
     except FileNotFoundError:
         raise ShardError("it is not there any more") from None
+    except MemoryError as error:
+        raise ShardError(unexpected(error)) from None
     except (OSError, pa.ArrowException, ValueError) as error:
         if isinstance(error, OSError) and error.errno in MACHINE:
             raise OSError(error.errno, os.strerror(error.errno), path) from None

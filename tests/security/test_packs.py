@@ -16,10 +16,13 @@ from tests.support import batch_of
 HEAD = "name: own\nversion: 1\nabout: mine\n"
 RULE = "  - {id: a, about: b, lang: en, pattern: "
 LISTS = "".join(f"  l{chr(97 + i)}: ['{{l{chr(96 + i)}}}', '{{l{chr(96 + i)}}}']\n" for i in range(1, 26))
+UNFOLDING = "".join(
+    f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]\n" for old, new in zip("abcdefghi", "bcdefghij", strict=True)
+)
 PACKS = {
     "a tag that makes an object": "!!python/object/apply:os.system ['touch owned']",
     "a number that is none": HEAD.replace("1", "!!int x") + "rules: []",
-    "aliases that unfold": "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(f"{chr(98 + i)}: &{chr(98 + i)} [{', '.join(['*' + chr(97 + i)] * 10)}]\n" for i in range(9)),
+    "aliases that unfold": "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + UNFOLDING,
     "an alias of itself": HEAD + "rules: &a [*a]",
     "deep lists": HEAD + "rules: " + "[" * 100_000,
     "word lists of word lists": HEAD + "words:\n  la: [abc]\n" + LISTS + "rules:\n" + RULE + "'{lz}'}",
