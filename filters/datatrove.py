@@ -20,6 +20,8 @@ from filters.contract import KEPT, ConfigError, Evidence, Filter, Judgement, Opt
 
 PREFIX = "datatrove."
 _NOT_OPTIONS = frozenset({"self", "exclusion_writer", "batch_size"})
+FETCHES = ("C4BadWordsFilter", "FastTextClassifierFilter", "LanguageFilter", "URLFilter", "UnigramLogProbFilter")
+"""Filters that fetch word lists, models or suffix lists once they judge; nothing of ours fetches anything."""
 
 
 class DatatroveFilter(Filter):
@@ -85,6 +87,14 @@ def wrapped(name: str) -> type[Filter]:
     target = kinds.get(name.removeprefix(PREFIX))
     if target is None:
         raise ConfigError(f"datatrove has no filter {name.removeprefix(PREFIX)!r}; it has {', '.join(sorted(kinds))}")
+    if target.__name__ == "LambdaFilter":
+        raise ConfigError(
+            "datatrove's LambdaFilter takes a function, filter_function, and a recipe holds none: write a filter"
+        )
+    if target.__name__ in FETCHES:
+        raise ConfigError(
+            f"datatrove's {target.__name__} fetches files when it runs, and nothing is fetched here: use another"
+        )
     fields = [
         (p.name, Any) if p.default is inspect.Parameter.empty else (p.name, Any, p.default)
         for p in inspect.signature(target).parameters.values()

@@ -83,7 +83,7 @@ def compare(first: Path, second: Path) -> Comparison:
 
 
 def _manifest(out: Path) -> dict[str, Any]:
-    told = manifest.standing(out)
+    told = manifest.sound(out)
     if told is None or told.get("manifest") != manifest.VERSION:
         raise UsageError(f"no dataset at {out}: it has no manifest.json as a run writes it")
     return told

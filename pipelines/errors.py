@@ -9,13 +9,18 @@ import errno
 import traceback
 from pathlib import Path
 
+from pipelines.terminal import printable
+
 DONE, USAGE, PARTIAL, GATE, LOCKED = 0, 2, 3, 4, 5
 
 
 class CorpusmillError(Exception):
-    """Base: something expected went wrong."""
+    """Base: something expected went wrong. What the message quotes, a name of a column say, somebody else may have written."""
 
     exit_code = PARTIAL
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 class UsageError(CorpusmillError):
@@ -77,6 +82,8 @@ def unexpected(error: Exception) -> str:
     """An error that nobody expected, without its message, which may quote a record."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
+    if isinstance(error, MemoryError):
+        return "it needs more memory than a worker may have: fewer workers have more each"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror} ({place})"
     return f"{type(error).__name__} at {place}; please report it"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines import faults
-from pipelines.errors import UsageError, unwritable
+from pipelines.errors import OutputError, UsageError, unwritable
 from pipelines.lock import Hold, held
 from pipelines.provenance import PAGES
 
@@ -37,6 +38,7 @@ class Ledger:
 
     def prepare(self) -> None:
         """Make the folders. Raises UsageError when the place holds something else or cannot be written."""
+        self.refuse_links()
         try:
             if self.out.exists() and not self.out.is_dir():
                 raise UsageError(f"the output {self.out} is a file; give a folder")
@@ -49,9 +51,16 @@ class Ledger:
         except OSError as error:
             raise unwritable(self.out, error) from None
 
+    def refuse_links(self) -> None:
+        """Raises UsageError where a folder of the dataset is a link: what is written and removed below it would be elsewhere."""
+        for name in (STATE, "data", "rejected", "annotations"):
+            if (self.out / name).is_symlink():
+                raise UsageError(f"{self.out / name} is a link; the folders of a dataset must be its own")
+
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the output for this process (``pipelines.lock``); what ends the process, however that is, ends the hold."""
+        self.refuse_links()
         with held(self.root, self.out) as self.hold:
             try:
                 yield
@@ -64,13 +73,17 @@ class Ledger:
             self.hold.check()
 
     def unit(self, key: str) -> Path:
+        """A unit's folder. Raises OutputError for what is no key: a manifest, say, that leads elsewhere."""
+        if not is_key(key):
+            raise OutputError(f"{self.out} names a unit that cannot be one; it was not written by a run")
         return self.root / "units" / key[:2] / key
 
     def receipt(self, key: str) -> dict[str, Any] | None:
         """A finished unit's receipt; None while it is not done."""
         try:
-            return json.loads((self.unit(key) / "receipt.json").read_text("utf-8"))
-        except (OSError, ValueError):
+            told = json.loads((self.unit(key) / "receipt.json").read_text("utf-8"))
+            return told if is_inside(f"data/{told['output']}") else None
+        except (OSError, ValueError, TypeError, KeyError):
             return None
 
     def stage(self, key: str) -> Path:
@@ -127,6 +140,17 @@ class Ledger:
 
     def save(self, name: str, value: dict[str, Any]) -> None:
         replace(self.root / name, json.dumps(value, sort_keys=True).encode())
+
+
+def is_key(key: object) -> bool:
+    """Whether it can be a unit's key."""
+    return isinstance(key, str) and re.fullmatch(r"[0-9a-f]{40}", key) is not None
+
+
+def is_inside(path: object) -> bool:
+    """Whether it names a Parquet file below data/, rejected/ or annotations/, and nothing above them."""
+    parts = path.split("/") if isinstance(path, str) and path.endswith(".parquet") and "\0" not in path else []
+    return len(parts) > 1 and parts[0] in OURS and not {"", ".", ".."} & set(parts)
 
 
 def write_synced(path: Path, data: bytes) -> None:

@@ -123,7 +123,7 @@ def _manifest(out: Path | str) -> dict[str, Any] | None:
     """The manifest of a dataset of ours; None where it is not, or was edited. Raises ShardError for what a store says."""
     if stores.is_url(str(out)):
         return stores.manifest(str(out))
-    told = manifest.standing(Path(out))
+    told = manifest.sound(Path(out))
     return told if told and told.get("manifest") == manifest.VERSION and "data_digest" in told else None
 
 
@@ -131,8 +131,8 @@ def _homes(out: Path | str) -> dict[str, str]:
     """Where each parent was, by digest."""
     try:
         told = json.loads(stores.beside(out, "run.json") if isinstance(out, str) else (out / "run.json").read_bytes())
-        return {p["data_digest"]: p["path"] for p in told.get("parents", [])}
-    except (OSError, ShardError, ValueError, KeyError, TypeError):
+        return {str(p["data_digest"]): str(p["path"]) for p in told.get("parents", [])}
+    except (OSError, ShardError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
 
 

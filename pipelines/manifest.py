@@ -13,10 +13,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
+
 from filters.contract import ConfigError, Filter
 from filters.reading import ReadFilter
 from pipelines import histograms
 from pipelines.errors import UsageError
+from pipelines.ledger import is_inside, is_key
 from pipelines.provenance import about, columns, tokens
 from pipelines.recipe import Recipe
 from pipelines.units import Plan
@@ -145,8 +148,22 @@ def dump(manifest: Mapping[str, Any]) -> bytes:
 
 
 def load(out: Path) -> dict[str, Any]:
-    """Raises OSError or ValueError when there is none, or it is not JSON."""
-    return json.loads((out / "manifest.json").read_text("utf-8"))
+    """Raises OSError or ValueError when there is none, it is not JSON, or it names files outside of the dataset."""
+    try:
+        told = json.loads((out / "manifest.json").read_text("utf-8"))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    outputs = told.get("outputs") if isinstance(told, dict) else None
+    for entry in outputs if isinstance(outputs, list) else ():
+        if not (isinstance(entry, dict) and is_inside(entry.get("path")) and is_key(entry.get("unit"))):
+            raise ValueError("an output outside of the dataset")
+    return told
+
+
+def sound(out: Path) -> dict[str, Any] | None:
+    """``standing``, and as its schema says: for datasets that somebody else may have made."""
+    told = standing(out)
+    return told if told is not None and jsonschema_rs.validator_for(json_schema()).is_valid(told) else None
 
 
 def standing(out: Path) -> dict[str, Any] | None:
@@ -154,7 +171,7 @@ def standing(out: Path) -> dict[str, Any] | None:
     try:
         told = load(out)
         return told if told.get("digest") == digest(told) else None
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, TypeError, KeyError):
         return None
 
 

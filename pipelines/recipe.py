@@ -6,6 +6,7 @@ import copy
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -30,6 +31,8 @@ from pipelines.provenance.about import About
 
 MIB = 1 << 20
 SECTIONS = ("about", "input", "output", "work", "executor")
+RECIPE_BYTES = 256 << 10
+"""A recipe is read in Python, a megabyte in ten seconds; lists that long belong into files of their own."""
 RESERVED = frozenset({"read", "record_id", "shard", "row", "kept", "rejected_by", "reason", "reasons"})
 
 
@@ -208,8 +211,7 @@ def from_document(document: Mapping[str, Any], source: str = "recipe") -> Recipe
     if not isinstance(listed, list) or not listed:
         raise UsageError(f"{source}: filters must be a list, in the order in which they are to give the reason")
     stages = tuple(_stage(entry, source) for entry in listed)
-    names = [s.name for s in stages]
-    for twice in {n for n in names if names.count(n) > 1}:
+    for twice in (name for name, times in Counter(s.name for s in stages).items() if times > 1):
         raise UsageError(f"{source}: the filter {twice!r} stands twice in the list")
     if len(comparing := [s.name for s in stages if s.filter.compares]) > 1:
         raise UsageError(f"{source}: only one filter can compare records, and here are {', '.join(comparing)}")
@@ -284,8 +286,8 @@ class _Loader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        keys = [k.value for k, _ in node.value]
-        for twice in {k for k in keys if isinstance(k, str) and keys.count(k) > 1}:
+        keys = Counter(k.value for k, _ in node.value if isinstance(k.value, str))
+        for twice in (k for k, times in keys.items() if times > 1):
             raise yaml.YAMLError(f"the key {twice!r} is given twice")
         return super().construct_mapping(node, deep)
 
@@ -300,9 +302,11 @@ def _read(source: str) -> str:
         return files("pipelines").joinpath("recipes", f"{source}.yaml").read_text("utf-8")
     path = Path(source)
     try:
-        if path.stat().st_size > MIB:
-            raise UsageError(f"{source}: larger than 1 MiB; that is no recipe")
-        return path.read_text("utf-8")
+        with path.open("rb") as file:
+            text = file.read(RECIPE_BYTES + 1)
+        if len(text) > RECIPE_BYTES:
+            raise UsageError(f"{source}: larger than {RECIPE_BYTES >> 10} KiB; that is no recipe")
+        return text.decode("utf-8")
     except FileNotFoundError:
         told = f"not a file, and none of the shipped {', '.join(shipped())}{nearest(source, shipped())}"
         raise UsageError(f"no recipe {source!r}: {told}") from None
@@ -313,7 +317,8 @@ def _read(source: str) -> str:
 def _parse(text: str, source: str) -> dict[str, Any]:
     try:
         document = yaml.load(text, _Loader)
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError, TypeError, KeyError, AttributeError) as error:
+        # The last four are what PyYAML's own constructors raise for ``!!int x`` and the like.
         raise UsageError(f"{source}: not YAML: {' '.join(str(error).split())[:300]}") from None
     if not isinstance(document, dict):
         raise UsageError(f"{source}: a recipe is a mapping with name, input, output and filters")
@@ -347,12 +352,23 @@ def _convert(kind: type, value: Any, where: str) -> Any:
                 raise UsageError(
                     f"{where}: no option {key!r}{nearest(str(key), fields)}; there are {', '.join(fields) or 'none'}"
                 )
+    if _holds_huge(value):
+        raise UsageError(f"{where}: a number has more than 64 bits")
     try:
         return msgspec.convert(value, kind)
     except TypeError as error:
         raise UsageError(f"{where}: {error}") from None
     except msgspec.ValidationError as error:
         raise UsageError(f"{where}: {error}") from None
+
+
+def _holds_huge(value: Any) -> bool:
+    """Integers that neither NumPy nor Arrow can take."""
+    if isinstance(value, dict):
+        return any(map(_holds_huge, value.values()))
+    if isinstance(value, list):
+        return any(map(_holds_huge, value))
+    return isinstance(value, int) and not -(1 << 63) <= value < 1 << 63
 
 
 def _override(document: dict[str, Any], override: str) -> None:

@@ -93,10 +93,9 @@ def standing_stage(standing: Recipe, name: str) -> Stage:
 
 
 def _dataset(out: Path) -> dict[str, Any]:
-    try:
-        return manifest.load(out)
-    except (OSError, ValueError):
-        raise UsageError(f"no dataset at {out}: it has no manifest.json that can be read") from None
+    if (told := manifest.sound(out)) is None:
+        raise UsageError(f"no dataset at {out}: it has no manifest.json as a run writes it")
+    return told
 
 
 def _settings(changes: Sequence[str], sweeps: Sequence[str]) -> list[tuple[str, ...]]:

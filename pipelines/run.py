@@ -19,6 +19,7 @@ from pipelines import (
     leftover,
     lineage,
     manifest,
+    memory,
     progress,
     publish,
     quarantine,
@@ -163,7 +164,8 @@ def plan_of(recipe: Recipe, found: list[shards.Shard], ledger: Ledger | None) ->
             raise OutputError(
                 f"{ledger.out} cannot be written: {error.strerror}; mend it, then run again to go on"
             ) from None
-    return units.plan(recipe, found, fingerprints)
+    with memory.bounded():
+        return units.plan(recipe, found, fingerprints)
 
 
 def place(recipe: Recipe) -> Path | None:

@@ -12,6 +12,10 @@ from pathlib import Path
 
 from pipelines import stores
 from pipelines.errors import ShardError, UsageError
+from pipelines.terminal import printable
+
+NAME_BYTES, PATH_BYTES = 200, 1000
+"""File systems take 255 and 4,096; parts and files that are not whole yet have longer names than their shard."""
 
 SUFFIXES = {
     ".parquet": "parquet",
@@ -46,6 +50,15 @@ class Shard:
         """The same file, read as a shard of its own with its records augmented."""
         suffix = self.name[-len(_suffix(self.name)) :]
         return replace(self, name=f"{self.name.removesuffix(suffix)}.{augment}{suffix}", augment=augment)
+
+
+def unfit(name: str) -> str | None:
+    """Why no file can be named so (anybody may have named the input's), if none can: text it is not, or longer than file systems take."""
+    if name != printable(name) or "\n" in name or "\t" in name:
+        return "its name holds control characters, or is not UTF-8: rename it"
+    if max(len(part.encode()) for part in name.split("/")) > NAME_BYTES or len(name.encode()) > PATH_BYTES:
+        return f"its name is too long (over {NAME_BYTES} bytes, or {PATH_BYTES:,} with its folders): rename it"
+    return None
 
 
 def _suffix(name: str) -> str:

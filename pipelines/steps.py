@@ -6,6 +6,7 @@ Text never gets into such a line: an unexpected error is named by its type and p
 
 from __future__ import annotations
 
+import copy
 import errno
 import json
 import os
@@ -22,7 +23,7 @@ from datatrove.pipeline.base import PipelineStep
 
 from filters.contract import ConfigError, Filter, Judgement
 from filters.reading import ReadFilter
-from pipelines import faults, formats, recipe, units
+from pipelines import begun, faults, formats, memory, quarantine, recipe, units
 from pipelines.errors import MACHINE, ShardError, StoreError, unexpected
 from pipelines.ledger import Ledger
 from pipelines.schemas.read import Read, read
@@ -59,16 +60,32 @@ class ReadUnits(PipelineStep):
     def __init__(self, units_file: str, out: str, document: Mapping[str, Any]) -> None:
         super().__init__()
         self.units_file, self.out, self.document = units_file, out, dict(document)
+        self.only: str | None = None
+
+    def alone(self, key: str) -> ReadUnits:
+        """The same for one unit."""
+        other = copy.copy(self)
+        other.only = key
+        return other
+
+    def unit(self, key: str) -> Unit:
+        return next(u for u in self._listed() if u.key == key)
 
     def run(self, data: Any = None, rank: int = 0, world_size: int = 1) -> Iterator[Item]:
         pa.set_cpu_count(1)
         pa.set_io_thread_count(1)
         ledger = Ledger(Path(self.out))
-        listed = Path(self.units_file).read_text("utf-8").splitlines()
-        for line in listed[rank::world_size]:
-            unit = units.from_json(json.loads(line))
-            if ledger.receipt(unit.key) is None:
-                yield from self._unit(unit)
+        told = quarantine.noted(ledger)
+        # The steps after this one run while it waits, so what they allocate is bounded too.
+        with memory.bounded():
+            for unit in [self.unit(self.only)] if self.only else self._listed(rank, world_size):
+                if unit.key not in told and ledger.receipt(unit.key) is None:
+                    begun.begin(ledger, unit.key)
+                    yield from self._unit(unit)
+
+    def _listed(self, rank: int = 0, world_size: int = 1) -> Iterator[Unit]:
+        for line in Path(self.units_file).read_text("utf-8").splitlines()[rank::world_size]:
+            yield units.from_json(json.loads(line))
 
     def _unit(self, unit: Unit) -> Iterator[Item]:
         told = recipe.from_document(self.document)

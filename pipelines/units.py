@@ -19,7 +19,7 @@ from pipelines.errors import MACHINE, ShardError
 from pipelines.formats import Part
 from pipelines.recipe import Recipe
 from pipelines.schemas.recognise import Columns, recognise
-from pipelines.shards import Shard
+from pipelines.shards import Shard, unfit
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def plan(recipe: Recipe, shards: list[Shard], fingerprints: Mapping[str, str | E
         for other in [p for p in planned if not p.schema.equals(first.schema)]:
             failed[other.shard.name] = f"its schema is not that of {first.shard.name} (input.strict_schema)"
             planned.remove(other)
-    return Plan(tuple(planned), failed)
+    return Plan(tuple(planned), {ascii(name)[1:-1] if unfit(name) else name: why for name, why in failed.items()})
 
 
 def _each(one: Callable[[Shard], PlannedShard | str], shards: list[Shard]) -> Iterator[PlannedShard | str]:
@@ -108,6 +108,8 @@ def _each(one: Callable[[Shard], PlannedShard | str], shards: list[Shard]) -> It
 
 
 def _planned(recipe: Recipe, recipe_fingerprint: str, shard: Shard, sha256: str) -> PlannedShard:
+    if why := unfit(shard.output_name):
+        raise ShardError(why)
     reader = formats.of(shard, recipe.input)
     schema = reader.schema(shard.path)
     columns = recognise(schema, recipe.input.columns or None)

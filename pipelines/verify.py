@@ -28,7 +28,7 @@ def verify(out: Path) -> list[str]:
     except OSError as error:
         raise UsageError(f"no dataset at {out}: manifest.json: {error.strerror}") from None
     except ValueError:
-        return ["manifest.json: not JSON"]
+        return ["manifest.json: not JSON, or it names files outside of the dataset"]
     problems = list(of_manifest(told))
     if problems:
         return problems

@@ -17,8 +17,10 @@ from typing import Any
 
 import msgspec
 
+from filters import yamlfile
 from filters.contract import ConfigError
 from filters.licence.names import Namer
+from filters.structure.safety import is_explosive
 
 FOLDER = Path(__file__).parent
 UNKNOWN, PENDING = "LicenseRef-unknown", "LicenseRef-pending"
@@ -188,6 +190,10 @@ def _aliases(path: Path) -> AliasFile:
             re.compile(pattern)
         except re.error as error:
             raise ConfigError(f"licence: {path.name}: url {pattern!r:.80}: {error}") from None
+        if is_explosive(pattern):
+            raise ConfigError(
+                f"licence: {path.name}: url {pattern!r:.80} can take for ever: a repetition inside a repetition"
+            )
     return told
 
 
@@ -214,10 +220,4 @@ def _bytes(path: Path) -> bytes:
 
 
 def _read(path: Path, kind: type) -> Any:
-    import yaml
-
-    try:
-        document = yaml.load(_bytes(path), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        return msgspec.convert(document, kind)
-    except (yaml.YAMLError, msgspec.ValidationError, UnicodeDecodeError) as error:
-        raise ConfigError(f"licence: {path.name}: {' '.join(str(error).split())[:300]}") from None
+    return yamlfile.read(path, kind, f"licence: {path.name}")

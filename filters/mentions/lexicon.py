@@ -7,12 +7,15 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
+from filters import yamlfile
 from filters.contract import ConfigError
+from filters.structure.safety import is_explosive
 
 FOLDER = Path(__file__).parent / "lexicons"
 
@@ -133,16 +136,9 @@ def digest(path: Path) -> str:
 
 def read(path: Path) -> Lexicon:
     """The lexicon in a file. Raises ConfigError naming the file, the place in it and what is wrong."""
-    # Imported here: planning needs no YAML of ours.
-    import yaml
-
-    try:
-        document = yaml.load(path.read_text("utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        lexicon = msgspec.convert(document, Lexicon)
-    except OSError as error:
-        raise ConfigError(f"mentions: no lexicon {path}: {error.strerror}; give the path of a .yaml file") from None
-    except (yaml.YAMLError, msgspec.ValidationError, UnicodeDecodeError) as error:
-        raise ConfigError(f"mentions: lexicon {path.name}: {' '.join(str(error).split())}") from None
+    if not path.is_file():
+        raise ConfigError(f"mentions: no lexicon {path}; give the path of a .yaml file")
+    lexicon = yamlfile.read(path, Lexicon, f"mentions: lexicon {path.name}")
     try:
         for _ in entries(lexicon):
             pass
@@ -202,8 +198,9 @@ def expanded(written: str, where: str) -> list[str]:
     options = [piece.split("|") if i % 2 else [piece] for i, piece in enumerate(pieces)]
     if any(c in piece for piece in pieces[::2] for c in "()|"):
         raise ConfigError(f"{where}: {written!r} has a bracket that is not closed, or | outside brackets")
-    forms = [" ".join("".join(parts).split()) for parts in product(*options)]
-    if not all(forms) or len(forms) > MOST_FORMS:
+    many = prod(len(parts) for parts in options)
+    forms = [] if many > MOST_FORMS else [" ".join("".join(parts).split()) for parts in product(*options)]
+    if not forms or not all(forms):
         raise ConfigError(f"{where}: {written!r} stands for nothing, or for more than {MOST_FORMS} forms")
     return forms
 
@@ -212,6 +209,10 @@ def _context(lexicon: Lexicon, written: str, where: str) -> Context:
     if written.count("~") != 1:
         raise ConfigError(f"{where}: the context {written!r} needs one ~ where the term stands")
     before, after = (_expression(lexicon, side, where) for side in written.split("~"))
+    if is_explosive(before) or is_explosive(after):
+        raise ConfigError(
+            f"{where}: the context {written!r} can take for ever on some texts: a repetition inside a repetition"
+        )
     try:
         return Context(
             Side.of(rf"(?:{before})$") if before else None,

@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import re
 
+from filters.contract import ConfigError
+
 _TOKEN = re.compile(
     r"""(?P<escape>\\.)
     |(?P<class>\[\^?\]?(?:\\.|[^\]\\])*\])
@@ -28,7 +30,10 @@ _BEYOND = r"\x80-\xff"
 
 
 def bytewise(expression: str) -> str:
-    """The expression for a byte scanner, matching at least the same texts. Raises ValueError for an unclosed class."""
+    """The expression for a byte scanner, matching at least the same texts. Raises ValueError for an unclosed class, or a NUL, at which
+    the compiler would stop reading."""
+    if "\0" in expression:
+        raise ConfigError(rf"narrative: {expression!r:.80} holds a NUL: write \x00")
     out: list[str] = []
     at = 0
     while at < len(expression):

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from filters import yamlfile
 from filters.contract import ConfigError
 from filters.narrative import lexicon
 from filters.narrative.bytewise import bytewise
@@ -135,15 +136,7 @@ def digest(path: Path) -> str:
 
 def read(path: Path) -> PackFile:
     """The pack in a file. Raises ConfigError naming the file and what is wrong with it."""
-    # Imported here: planning needs no YAML of ours.
-    import yaml
-
-    try:
-        document = yaml.load(path.read_text("utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        pack = msgspec.convert(document, PackFile)
-    except (yaml.YAMLError, msgspec.ValidationError, UnicodeDecodeError) as error:
-        message = " ".join(str(error).split())
-        raise ConfigError(f"narrative: rule pack {path.name}: {message}") from None
+    pack = yamlfile.read(path, PackFile, f"narrative: rule pack {path.name}")
     _check(pack)
     return pack
 
@@ -195,6 +188,8 @@ def _check(pack: PackFile) -> None:
 
 
 _WORD_LIST = re.compile(r"\{([a-z][a-z_]*)\}")
+MOST_CHARACTERS = 100_000
+"""Of a pattern with its word lists put in: lists of lists multiply. The longest that comes with the package has 2,000."""
 
 
 def _expanded(pack: PackFile, rule: Rule) -> str:
@@ -208,6 +203,8 @@ def _expanded(pack: PackFile, rule: Rule) -> str:
 
     for name, words in pack.words.items():
         lists[name] = "(?:" + "|".join(_WORD_LIST.sub(put, w) for w in words) + ")"
+        if len(lists[name]) > MOST_CHARACTERS:
+            raise ConfigError(f"narrative: rule pack {pack.name}: the word list {name!r} unfolds to too long a pattern")
     try:
         return bytewise(_WORD_LIST.sub(put, rule.pattern))
     except ValueError as error:

@@ -90,7 +90,7 @@ def _manifest(path: str) -> dict[str, Any] | None:
     place = Path(path)
     if not (place / "manifest.json").is_file():
         return None
-    told = manifest.standing(place)
+    told = manifest.sound(place)
     if told is None or told.get("manifest") != manifest.VERSION:
         raise UsageError(
             f"{path}: its manifest was edited or is not ours; give {place / 'data'} to audit the files alone"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
 import sys
@@ -10,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipelines.cli import provenance, pushed, rolled, scheduling
-from pipelines.errors import DONE, PARTIAL, USAGE, CorpusmillError, UsageError
+from pipelines.errors import DONE, PARTIAL, USAGE, CorpusmillError, UsageError, unexpected
+from pipelines.terminal import Printable, tell
 
 EXIT_CODES = (
     "exit codes: 0 done; 2 wrong usage or recipe; 3 some work failed, what could be read is published; "
@@ -24,12 +26,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         _check_packages()
         _refuse_urls(args)
-        return args.run(args)
+        with contextlib.redirect_stdout(Printable(sys.stdout)):
+            return args.run(args)
     except CorpusmillError as error:
-        print(f"corpusmill: {error}", file=sys.stderr)
+        tell(str(error))
         return error.exit_code
     except KeyboardInterrupt:
-        print("corpusmill: interrupted; the same command goes on where this one stopped", file=sys.stderr)
+        tell("interrupted; the same command goes on where this one stopped")
         return PARTIAL
     except BrokenPipeError:
         # Whoever read our output has seen enough; do not fail again when Python flushes it.
@@ -37,7 +40,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        print(f"corpusmill: {place}{error.strerror or error}; mend it and do the same again", file=sys.stderr)
+        tell(f"{place}{error.strerror or error}; mend it and do the same again")
+        return PARTIAL
+    except Exception as error:
+        # A traceback says what stood in variables' values: of records, and of manifests that somebody forged.
+        if os.environ.get("CORPUSMILL_TRACEBACK"):
+            raise
+        tell(f"{unexpected(error)} (CORPUSMILL_TRACEBACK=1 shows more, and may show text of records)")
         return PARTIAL
 
 
@@ -382,7 +391,7 @@ def _verify(args: argparse.Namespace) -> int:
     else:
         problems = verify(Path(args.out))
     for problem in problems:
-        print(f"corpusmill: {problem}", file=sys.stderr)
+        tell(problem)
     if not problems:
         print(f"{args.out}: every file is as the manifest says")
     return PARTIAL if problems else 0

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from pipelines.audit.audit import SIZE, Asked, Audit, Audited, Said, audit
 from pipelines.audit.sentences import short
 from pipelines.errors import DONE, PARTIAL, OutputError, UsageError
+from pipelines.terminal import tell
 
 
 def run(args: argparse.Namespace) -> int:
@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
             record.record(Path(path).absolute(), told, number)
     print("\n".join(_text(done, args)))
     for shard, why in sorted(done.failed.items()):
-        print(f"corpusmill: {shard} is not in the audit: {why}", file=sys.stderr)
+        tell(f"{shard} is not in the audit: {why}")
     return PARTIAL if done.failed else DONE
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from pipelines.errors import DONE, USAGE, CorpusmillError
 from pipelines.limits import Limits
 from pipelines.recipe import Recipe
 from pipelines.run import Result, run
+from pipelines.terminal import tell
 
 
 def main(args: argparse.Namespace, load: Callable[[argparse.Namespace], Recipe]) -> int:
@@ -38,7 +38,7 @@ def main(args: argparse.Namespace, load: Callable[[argparse.Namespace], Recipe])
         except CorpusmillError as error:
             code, message = error.exit_code, str(error)
         for line in message.splitlines():
-            print(f"corpusmill: {line}", file=sys.stderr)
+            tell(line)
         took = time.monotonic() - began
         records = done.manifest["records"] if done else {}
         if code != USAGE:  # a mistake in the command is one line and nothing else
@@ -61,7 +61,7 @@ def _report(
         failure = notify.Failure(recipe.name, recipe.output.path, run_id, code, message)
         told.append(notify.tell(args.on_failure, failure))
     for line in filter(None, told):
-        print(f"corpusmill: {line}", file=sys.stderr)
+        tell(line)
 
 
 def retry(out: Path, shards: list[str]) -> str:

@@ -44,10 +44,8 @@ class Job:
         """A job for so many units, with no more tasks or processes than there is work for."""
         tasks = min(tasks, units)
         share = math.ceil(units / tasks)
-        processes = min(processes, share)
-        return cls(
-            folder, out, document, tasks, processes, 1 if processes == 1 else min(share, processes * RANKS_A_WORKER)
-        )
+        ranks = 1 if min(processes, share) == 1 else min(share, processes * RANKS_A_WORKER)
+        return cls(folder, out, document, tasks, processes, ranks)
 
     def again(self, units: int, tasks: int) -> Job:
         """The job of a further round, in a folder of its own."""

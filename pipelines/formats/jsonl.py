@@ -20,7 +20,7 @@ import pyarrow as pa
 import zstandard
 
 from pipelines import stores
-from pipelines.errors import ShardError
+from pipelines.errors import ShardError, unexpected
 from pipelines.formats import Part, Rows
 
 AS_JSON = frozenset({"tools", "functions", "available_tools", "arguments", "parameters", "metadata"})
@@ -30,6 +30,8 @@ CHAT = ("messages", "conversations", "conversation")
 MAX_DEPTH = 6
 MAX_KEYS = 256
 """Objects with more different keys than this are maps, not records: carried as JSON."""
+
+TOO_MANY_KEYS = f"more than {MAX_KEYS} different keys at the top of its records; that many cannot be columns"
 
 _FUNCTION = {"name": "string", "arguments": "string"}
 _CALL = {"id": "string", "type": "string", "function": _FUNCTION}
@@ -90,6 +92,8 @@ def _learn(path: str, _state: Any) -> tuple[pa.Schema, int, int]:
         record, reason = _record(line)
         count, size = count + 1, size + len(line)
         if reason is None:
+            if len(kind) > MAX_KEYS:
+                raise ShardError(TOO_MANY_KEYS)
             for key, value in record.items():
                 kind[key] = "json" if key in AS_JSON else _merge(kind.get(key), _kind(value))
     for name in CHAT:
@@ -97,7 +101,7 @@ def _learn(path: str, _state: Any) -> tuple[pa.Schema, int, int]:
             kind[name] = [_merge(_MESSAGE, kind[name][0])]
             kind.setdefault("tools", "json")
     if len(kind) > MAX_KEYS:
-        raise ShardError(f"{len(kind):,} different keys at the top of its records; at most {MAX_KEYS} can be columns")
+        raise ShardError(TOO_MANY_KEYS)
     if not kind:
         raise ShardError("no line of it is a JSON object: replace or remove the file")
     return pa.schema([(name, _arrow(k)) for name, k in kind.items()]), count, size
@@ -209,6 +213,8 @@ def _lines(path: str) -> Iterator[bytes]:
                     yield stripped
     except FileNotFoundError:
         raise ShardError("it is not there any more") from None
+    except MemoryError as error:
+        raise ShardError(unexpected(error)) from None
     except (OSError, EOFError, gzip.zlib.error, zstandard.ZstdError) as error:  # type: ignore[attr-defined]
         raise ShardError(f"not readable ({' '.join(str(error).split())[:200]}): replace or remove the file") from None
 

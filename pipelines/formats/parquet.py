@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines import stores
-from pipelines.errors import MACHINE, ShardError
+from pipelines.errors import MACHINE, ShardError, unexpected
 from pipelines.formats import Part, Rows
 
 PROBE_ROWS = 32
@@ -21,7 +21,12 @@ MAX_ROWS = 1 << 16
 
 def schema(path: str) -> pa.Schema:
     with _opened(path) as file:
-        return file.schema_arrow
+        found = file.schema_arrow
+        if viewed := next((f.name for f in found if _has_views(f.type)), None):
+            raise ShardError(
+                f"column {viewed!r} is of a string_view type, which Arrow cannot filter: write it as string"
+            )
+        return found
 
 
 def parts(path: str, unit_bytes: int) -> list[Part]:
@@ -61,11 +66,27 @@ def _batches(file: pq.ParquetFile, group: int, batch_bytes: int) -> Iterator[pa.
     meta = file.metadata.row_group(group)
     if not meta.num_rows:
         return
-    probe = next(file.iter_batches(PROBE_ROWS, row_groups=[group], use_threads=False))
+    probe = next(file.iter_batches(PROBE_ROWS, row_groups=[group], use_threads=False), None)
+    if probe is None or not probe.num_rows:
+        raise _short(group, meta.num_rows, 0)
     a_row = max(probe.nbytes / probe.num_rows, meta.total_byte_size / meta.num_rows, 1)
     size = int(min(MAX_ROWS, max(1, batch_bytes // a_row)))
+    read = 0
     for batch in file.iter_batches(size, row_groups=[group], use_threads=False):
+        read += batch.num_rows
         yield from _split(batch, batch_bytes)
+    if read != meta.num_rows:
+        raise _short(group, meta.num_rows, read)
+
+
+def _short(group: int, claimed: int, read: int) -> ShardError:
+    return ShardError(f"row group {group} has {read:,} of the {claimed:,} rows it claims: replace or remove the file")
+
+
+def _has_views(kind: pa.DataType) -> bool:
+    if pa.types.is_nested(kind):
+        return any(_has_views(kind.field(i).type) for i in range(kind.num_fields))
+    return pa.types.is_string_view(kind) or pa.types.is_binary_view(kind)
 
 
 def _split(batch: pa.RecordBatch, batch_bytes: int) -> Iterator[pa.RecordBatch]:
@@ -85,6 +106,8 @@ def _opened(path: str) -> Iterator[pq.ParquetFile]:
             yield file
     except FileNotFoundError:
         raise ShardError("it is not there any more") from None
+    except MemoryError as error:
+        raise ShardError(unexpected(error)) from None
     except (OSError, pa.ArrowException, ValueError) as error:
         if isinstance(error, OSError) and error.errno in MACHINE:
             raise OSError(error.errno, os.strerror(error.errno), path) from None

@@ -83,10 +83,9 @@ def import_(out: Path, files: Sequence[Path], *, filter_: str = "pii", allow: Pa
 
 
 def _dataset(out: Path) -> dict[str, Any]:
-    try:
-        return manifest.load(out)
-    except (OSError, ValueError):
-        raise UsageError(f"no dataset at {out}: it has no manifest.json that can be read") from None
+    if (told := manifest.sound(out)) is None:
+        raise UsageError(f"no dataset at {out}: it has no manifest.json as a run writes it")
+    return told
 
 
 def _source(out: Path) -> str:

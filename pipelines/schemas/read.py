@@ -36,12 +36,14 @@ def read(
 ) -> Read:
     """Lay a record batch out. problems: row -> reason, for rows the file reader already found to be broken."""
     mapping = dict(schema.mapping)
-    textual = _text_columns(schema)
+    textual, told = _text_columns(schema), {mapping[n].partition(".")[0] for n in _FACTS if n in mapping}
     rows = pa.RecordBatch.from_arrays(
-        [compact(c) if name in textual else c for name, c in zip(rows.schema.names, rows.columns, strict=True)],
+        [compact(c) if name in textual | told else c for name, c in zip(rows.schema.names, rows.columns, strict=True)],
         schema=rows.schema,
     )
     clean, broken = valid_columns(rows, textual)
+    # What a record says of itself is not its text: bytes that are not UTF-8 are no reason to reject it.
+    stated, _ = valid_columns(clean, told)
     layout = Layout(rows.num_rows, unreadable=[(r, reason) for r, reason in (problems or {}).items()])
     layout.unreadable += [(int(r), "invalid_utf8") for r in broken]
 
@@ -62,7 +64,7 @@ def read(
     laid, segments = layout.finish()
     size = np.bincount(segments.record, weights=segments.length, minlength=rows.num_rows)
     layout.unreadable += [(int(r), "record_too_large") for r in np.flatnonzero(size > max_record_bytes)]
-    facts = {name: fact_of(rows, mapping[name]) for name in mapping if name in _FACTS}
+    facts = {name: fact_of(stated, mapping[name]) for name in mapping if name in _FACTS}
     batch = Batch(rows, pa.nulls(0), laid, segments, facts, tuple(_first_reason(layout.unreadable)))
     ids = _ids(batch, facts.get("id"))
     return Read(Batch(rows, ids, laid, segments, facts, batch.unreadable), tuple(layout.leaves), tuple(layout.texts))

@@ -72,9 +72,6 @@ def test_a_recipe_with_datatroves_gopher_filter_as_a_stage(corpusmill, tmp_path)
 
 @pytest.mark.parametrize("name", ["GopherRepetitionFilter", "C4QualityFilter", "LambdaFilter"])
 def test_names_of_datatroves_filters(corpusmill, name):
-    corpusmill.recipe.write_text(f"name: g\nfilters: [datatrove.{name}]\n")
-    code = 2 if name == "LambdaFilter" else 0
-    corpusmill("filters", f"datatrove.{name}", code=0)
-    if code:
-        # It takes a function, which no recipe can hold.
-        assert "filter_function" in corpusmill("plan", corpusmill.recipe, "--input", ".", code=2)
+    # LambdaFilter takes a function, which no recipe can hold.
+    said = corpusmill("filters", f"datatrove.{name}", code=2 if name == "LambdaFilter" else 0)
+    assert name in said
