@@ -34,7 +34,7 @@ test-all: $(VENV)/.made-dev  ## every test, with the heavy packages that some of
 	$(BIN)/python -m pip install --quiet --only-binary :all: --group heavy
 	$(BIN)/python -m pytest -m "not slurm and not ray" -n auto
 
-faults: $(VENV)/.made-dev  ## every fault done to a run, and what came of it into docs/operations/faults.md (an hour or so of kills)
+faults: $(VENV)/.made-dev  ## every fault done to a run, and what came of it into docs/operations/faults.md (half an hour)
 	CORPUSMILL_RECORD_FAULTS=1 $(BIN)/python -m pytest -n 0 tests/faults
 	$(BIN)/python docs/generate.py
 

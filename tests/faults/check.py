@@ -110,8 +110,11 @@ def told_clearly(ended: Ended) -> str:
         shards = [line for line in ended.said if " is not in the dataset: " in line]
         assert len(ended.said) == max(1, len(shards)), ended.said
         assert all(line.startswith("corpusmill: ") for line in ended.said), ended.said
-    else:
+    elif ended.code == 0:
         assert ended.said == []
+    else:  # Python's own helper, which outlives a run that is killed alone, speaks of the semaphores that it clears away
+        assert all("resource_tracker" in line for line in ended.said), ended.said
+        return ""
     return ended.said[0].removeprefix("corpusmill: ") if ended.said else ""
 
 

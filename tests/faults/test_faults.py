@@ -115,12 +115,26 @@ def test_killed_at_any_change_of_a_file(made, operations, tmp_path, seed):
     survives(made, tmp_path, f"killed at operation {number}", rule=f"change OUT/* {number} kill")
 
 
+@pytest.fixture(scope="module")
+def seconds_of_two(made, tmp_path_factory) -> float:
+    """How long an undisturbed run with two workers takes here and now."""
+    out = made.copy("old", tmp_path_factory.mktemp("timed") / "out")
+    began = time.monotonic()
+    assert made.ran(made.command(out, workers=2)).code == 0
+    return time.monotonic() - began
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(30))
-def test_killed_at_any_moment(made, tmp_path, seed):
+def test_killed_at_any_moment(made, seconds_of_two, tmp_path, seed):
     """30 of the 100 random kills, by the clock: the run alone, whose workers must not outlive it and write, or all of its processes."""
-    seconds = random.Random(time.time_ns()).uniform(0, 3)
-    survives(made, tmp_path, f"killed after {seconds:.3f} s", after=seconds, workers=2, group=seed % 2 == 0)
+    for attempt in range(8):  # one that was done before it was killed is none
+        home = tmp_path / str(attempt)
+        home.mkdir()
+        seconds = random.Random(time.time_ns()).uniform(0, seconds_of_two / 2**attempt)
+        if survives(made, home, f"killed after {seconds:.3f} s", after=seconds, workers=2, group=seed % 2 == 0) < 0:
+            return
+    pytest.fail("it was always done before it was killed")
 
 
 @pytest.mark.slow
@@ -137,7 +151,8 @@ def test_refused_at_any_change_of_a_file(made, operations, tmp_path, seed):
 
 def survives(
     made: World, home: Path, told: str, rule: str = "", after: float = 0, workers: int = 1, *, group: bool = False
-) -> None:
+) -> int:
+    """Let it happen, and check everything; how the run ended."""
     print(told)
     out = made.copy("old", home / "out")
     with check.Reader(out) as reader:
@@ -148,9 +163,10 @@ def survives(
             (os.killpg if group else os.kill)(pid, signal.SIGKILL)
         ended = made.warm.wait(pid)
     check.told_clearly(ended)
-    check.left(made, out, ended)
+    print(ended.code, check.left(made, out, ended))
     check.seen_only_whole(made, reader)
     check.mended(made, out, made.command(out, workers=workers), made.home / "new")
+    return ended.code
 
 
 @pytest.mark.slow
