@@ -21,6 +21,7 @@ BUILT_IN = {
     "licence": "filters.licence:LicenceFilter",
     "mentions": "filters.mentions:MentionsFilter",
     "tokens": "filters.tokens:TokensFilter",
+    "code": "filters.code:CodeFilter",
 }
 ENTRY_POINTS = "corpusmill.filters"
 DATATROVE = "datatrove."

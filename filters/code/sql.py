@@ -1,0 +1,59 @@
+"""SQL: by sqlglot, in the dialect that the fence names, or in any."""
+
+from __future__ import annotations
+
+import logging
+import re
+
+from filters.code.languages import SQL_DIALECTS
+from filters.code.verdict import PARSES, Verdict, broken, open_
+from filters.contract import ConfigError
+
+LONGEST = 64 << 10
+"""Bytes; the parser is in Python and takes some microseconds a byte and dialect."""
+
+ANY = ("", "postgres", "mysql", "tsql", "oracle", "sqlite", "bigquery", "snowflake", "duckdb")
+
+_PROCEDURAL = re.compile(
+    rb"(?im)\bdelimiter\b|\b(?:create|alter)\s+(?:or\s+\w+\s+)?(?:definer\s*=\s*\S+\s+)?(?:procedure|function|trigger|package|event|rule|policy|domain"
+    rb"|operator|aggregate|cast|publication|extension|virtual|role|user|login|server)\b|\bdeclare\b|\bbegin\s*$|\bend\s+if\b|\bloop\b|^\s*\\\w|^\s*\.\w+|^\s*go\s*$"
+    rb"|\$\$|^\s*(?:exec|execute|call|grant|revoke|set|explain|analyze|vacuum|pragma|show|use|load|lock|prepare|do|print|raise|optimize|sp_\w+)\b|^\s*@"
+)
+"""Statements that sqlglot does not claim to read: procedures, clients' own commands, administration."""
+
+
+def check(code: bytes, name: str | None) -> Verdict:
+    """verified if one dialect takes every statement; refuted if none does, at the error of the first that was tried."""
+    try:
+        import sqlglot
+        from sqlglot import errors
+    except ImportError:
+        raise ConfigError("code: the package sqlglot is not installed: pip install 'corpusmill[code]'") from None
+    logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
+    if len(code) > LONGEST:
+        return open_("too_large")
+    text = code.decode("utf-8", "replace")
+    told = SQL_DIALECTS.get(name or "")
+    first: int | None = None
+    for dialect in (told, *ANY) if told else ANY:
+        try:
+            parsed = sqlglot.parse(text, dialect=dialect or None, error_level=errors.ErrorLevel.RAISE)
+        except errors.SqlglotError as error:
+            if first is None:
+                first = _place(code, error)
+            continue
+        except (RecursionError, ValueError, AttributeError, TypeError, IndexError, KeyError):
+            return open_("too_complex")
+        if any(statement is not None and statement.key == "command" for statement in parsed):
+            return open_("dialect")
+        return PARSES
+    if _PROCEDURAL.search(code):
+        return open_("dialect", first or 0)
+    return broken(first or 0)
+
+
+def _place(code: bytes, error: Exception) -> int:
+    line = next((e.get("line") for e in getattr(error, "errors", ()) if e.get("line")), None)
+    if line is None:
+        return 0
+    return sum(len(part) + 1 for part in code.split(b"\n")[: int(line) - 1])
