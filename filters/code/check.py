@@ -64,7 +64,7 @@ def _judged(language: str, block: Block) -> Verdict:
     if not block.closed:
         return open_("truncated", found.at)
     for other in SIBLINGS.get(language, ()):
-        if parsed(other, code).holds:
+        if not (other == "html" and b"<?" in code) and parsed(other, code).holds:
             return PARSES if (language, other) in SAME else open_("mislabelled", found.at)
     cause = fragments.excuse(language, code, found.at)
     return found if cause is None else open_(cause, found.at)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from filters.code import grammars
+from filters.code import grammars, lexis, reserved
 from filters.code.verdict import PARSES, Verdict, broken, open_
 
 _C = ((b"void f(void) {\n", b"\n}"), (b"int x[] = {\n", b"\n};"), (b"int x = (\n", b"\n);"), (b"struct a {\n", b"\n};"))
@@ -66,11 +66,20 @@ CLOSERS = {
 _KEYWORDS = frozenset({"if", "fi", "case", "esac", "do", "done"})
 
 _MACRO = re.compile(
-    rb"\b[A-Z][A-Z0-9_]{2,}\b|\b_\w+|#\s*(?:if|ifdef|ifndef|define|el|pragma)|\bva_arg\b|\boffsetof\b|\b__\w+|\btypeof\b|@\w|\b[a-z]+_[a-z]+\b\s*$"
+    rb"\b[A-Z][A-Z0-9_]{2,}\b|\b_\w+|\b\w+_[A-Z]{2,}\w*|#[ \t]*(?:if|el|end|define|pragma|region)|\bva_arg\b|\boffsetof\b|\btypeof\b"
+    rb"|\b[a-z]+_[a-z]+\b\s*$",
+    re.MULTILINE,
 )
+_OWN_HEADERS = re.compile(rb"(?m)^\s*#\s*include\s*\"")
 
-GAPPY = frozenset(("c", "cpp", "cuda", "csharp", "css", "bash", "perl", "kotlin", "typescript", "tsx", "html"))
+ENDS = {language: (b";", b" {}") for language in ("c", "cpp", "cuda", "csharp", "java", "php", "rust")}
+"""Ends that the last line of a fragment may lack: a statement quoted without its semicolon, a head without a body."""
+
+GAPPY = frozenset(("c", "cpp", "cuda", "csharp", "css", "bash", "perl", "kotlin"))
 """Languages whose grammar leaves parts out: an error refutes only where a bracket has no partner, or no gap is near."""
+
+_DECLARES = re.compile(rb"\bfunction\s*\(.*\)\s*:|^\s*global\s*\{|^\s*<\w+ (?:extends|=)", re.MULTILINE)
+"""What the grammar of TypeScript does not know: functions without a name or a body, ``global``, some signatures of declaration files."""
 
 PREPROCESSED = frozenset(("c", "cpp", "cuda", "csharp"))
 
@@ -81,30 +90,47 @@ def check(language: str, code: bytes) -> Verdict:
         return open_("too_complex")
     root = tree.root_node
     if not root.has_error:
-        return PARSES
+        lost = reserved.misplaced(language, root, code)
+        return PARSES if lost is None else broken(lost)
     for before, after in WRAPPERS.get(language, ()):
         wrapped = grammars.parse(language, before + code + after)
         if wrapped is not None and not wrapped.root_node.has_error:
-            return PARSES
-    at = _first(language, root, code)
-    lonely = unpaired(root, shell=language == "bash")
+            if reserved.misplaced(language, wrapped.root_node, before + code + after) is None:
+                return PARSES
+    at = _first(root)
+    if any(_only_unended(language, code + end) for end in ENDS.get(language, ())):
+        return open_("fragment", at)
+    lonely = lexis.unpaired(language, code) if language in lexis.LANGUAGES else unpaired(root, shell=language == "bash")
     if lonely is not None:
         return broken(lonely)
     if language in PREPROCESSED and _near_macro(root, code):
         return open_("macros", at)
-    return open_("grammar", at) if language in GAPPY - PREPROCESSED else broken(at)
+    if language in GAPPY - PREPROCESSED or (
+        language in ("typescript", "tsx") and _DECLARES.search(code, max(code.rfind(b"\n", 0, at), 0), at + 200)
+    ):
+        return open_("grammar", at)
+    return broken(at)
 
 
-def _first(language: str, root: Any, code: bytes) -> int:
+def _only_unended(language: str, code: bytes) -> bool:
+    """Whether the text parses with the end that its last statement or declaration lacks."""
+    tree = grammars.parse(language, code)
+    return tree is not None and not tree.root_node.has_error
+
+
+def _first(root: Any) -> int:
     node = next(grammars.errors(root), None)
     return 0 if node is None else node.start_byte
 
 
 def _near_macro(root: Any, code: bytes) -> bool:
-    """Whether a name in capitals, a reserved name or a directive stands by an error: a macro may expand to anything."""
+    """Whether a name in capitals, a reserved name or a directive stands by an error, or headers of one's own are included: a macro may
+    expand to anything."""
+    if _OWN_HEADERS.search(code):
+        return True
     for node in grammars.errors(root):
         low = code.rfind(b"\n", 0, max(code.rfind(b"\n", 0, node.start_byte), 0)) + 1
-        high = code.find(b"\n", min(node.end_byte, node.start_byte + 400))
+        high = code.find(b"\n", code.find(b"\n", min(node.end_byte, node.start_byte + 400)) + 1)
         if _MACRO.search(code, low, high if high >= 0 else len(code)):
             return True
     return False

@@ -39,16 +39,15 @@ def check(code: bytes, name: str | None) -> Verdict:
         try:
             parsed = sqlglot.parse(text, dialect=dialect or None, error_level=errors.ErrorLevel.RAISE)
         except errors.SqlglotError as error:
-            if first is None:
-                first = _place(code, error)
+            if _PROCEDURAL.search(code):
+                return open_("dialect", _place(code, error))
+            first = _place(code, error) if first is None else first
             continue
         except (RecursionError, ValueError, AttributeError, TypeError, IndexError, KeyError):
             return open_("too_complex")
         if any(statement is not None and statement.key == "command" for statement in parsed):
             return open_("dialect")
         return PARSES
-    if _PROCEDURAL.search(code):
-        return open_("dialect", first or 0)
     return broken(first or 0)
 
 
