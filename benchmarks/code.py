@@ -36,7 +36,7 @@ from pipelines.schemas.recognise import recognise  # noqa: E402
 ENDINGS = {
     "python": ".py", "c": ".c .h", "cpp": ".cpp .cc .hpp", "java": ".java", "javascript": ".js .mjs", "typescript": ".ts", "go": ".go",
     "rust": ".rs", "ruby": ".rb", "php": ".php", "csharp": ".cs", "kotlin": ".kt", "scala": ".scala", "lua": ".lua", "bash": ".sh",
-    "perl": ".pl .pm", "css": ".css", "html": ".html", "xml": ".xml", "json": ".json", "yaml": ".yaml .yml", "toml": ".toml",
+    "css": ".css", "html": ".html", "xml": ".xml", "json": ".json", "yaml": ".yaml .yml", "toml": ".toml",
     "sql": ".sql", "latex": ".tex .sty",
 }  # fmt: skip
 LARGEST = 64 << 10
@@ -47,6 +47,11 @@ LEFT_OUT = re.compile(
     r"\.min\.|/testdata/|/badsyntax|/lib2to3/tests/data/|/go-[\d.]+/test/|bad_|/test_fstring|/tokenizedata/|/invalid|/fixtures/|/templates?/|python2\.|/bundle|\.d\.ts$"
 )
 """Files made to be wrong, templates of code, and what a minifier wrote."""
+
+
+WHOLE = re.compile("statement|declaration|definition|method|function|class|item$|rule_set")
+PART = re.compile("block|body|list|else|catch|finally|case|_clause|declarator|compound_statement|preproc|attribute")
+"""Kinds of nodes that a piece may be, and parts of statements that it may not."""
 
 
 def sources(folders: list[Path], language: str, most: int) -> list[str]:
@@ -69,7 +74,7 @@ def sources(folders: list[Path], language: str, most: int) -> list[str]:
 
 
 def _text(path: str) -> str | None:
-    if not os.path.isfile(path) or not 30 < os.path.getsize(path) <= LARGEST:
+    if not Path(path).is_file() or not 30 < Path(path).stat().st_size <= LARGEST:
         return None
     try:
         text = Path(path).read_text("utf-8")
@@ -112,16 +117,8 @@ def pieces(language: str, codes: list[str], rng: random.Random) -> list[str]:
             node = stack.pop()
             stack += node.named_children
             rows = node.end_point[0] - node.start_point[0]
-            if (
-                3 <= rows <= 60
-                and node.parent is not None
-                and re.search("statement|declaration|definition|method|function|class|item$|rule_set", node.type)
-            ):
-                if not re.search(
-                    "block|body|list|statement_block|else|catch|finally|case|_clause|declarator|compound_statement|preproc|attribute",
-                    node.type,
-                ):
-                    nodes.append(node)
+            if 3 <= rows <= 60 and node.parent is not None and WHOLE.search(node.type) and not PART.search(node.type):
+                nodes.append(node)
         if nodes:
             node = rng.choice(nodes)
             low = raw.rfind(b"\n", 0, node.start_byte) + 1

@@ -25,7 +25,6 @@ KEYWORDS = {
     "lua": "local function end return then while for do else elseif",
     "bash": "then done else elif esac case for while function",
     "sql": "SELECT FROM WHERE GROUP ORDER JOIN INSERT VALUES TABLE CREATE",
-    "perl": "return while else my sub foreach package elsif unless",
     "csharp": "return while else for switch public private static class using new namespace",
     "kotlin": "return while else for when fun class val import override",
     "scala": "while else for match def class val import object extends",
@@ -43,7 +42,8 @@ def mutants(language: str, codes: list[str], rng: random.Random) -> dict[str, li
     """At most one mutant of each kind a file: a bracket less, a line's indentation changed, two letters of a keyword swapped."""
     out: dict[str, list[str]] = {"bracket": [], "indent": [], "keyword": []}
     for code in codes:
-        if (places := [i for i in _bare(language, code, "()[]{}")]) and language not in ("xml", "toml", "yaml"):
+        brackets = "<>" if language in ("html", "xml") else "()[]{}"
+        if (places := list(_bare(language, code, brackets))) and language not in ("toml", "yaml"):
             i = rng.choice(places)
             out["bracket"].append(code[:i] + code[i + 1 :])
         if language in ("python", "yaml"):
@@ -54,7 +54,7 @@ def mutants(language: str, codes: list[str], rng: random.Random) -> dict[str, li
                 lines[n] = rng.choice([lines[n][1:], " " + lines[n], lines[n].lstrip()])
                 out["indent"].append("\n".join(lines))
         words = KEYWORDS.get(language, "").replace(" ", "|")
-        held = [m for m in re.finditer(rf"\b(?:{words})\b", code)] if words else []
+        held = list(re.finditer(rf"\b(?:{words})\b", code)) if words else []
         held = [m for m in held if len(m[0]) > 2 and _in_code(language, code, m.start())]
         if held:
             m = rng.choice(held)
@@ -120,7 +120,8 @@ def _each(
 
 
 _C_SYNTAX = re.compile(
-    r"error: (?:expected|stray|unterminated|missing|invalid preprocessing|unknown type name|extraneous)|unterminated|#(?:else|endif) without"
+    r"error: (?:expected|stray|unterminated|missing|invalid preprocessing|unknown type name|extraneous)|unterminated"
+    r"|#(?:else|endif) without"
 )
 _JAVA_SYNTAX = re.compile(
     r"compiler\.err\.(?:expected|illegal\.start|premature|orphaned|else\.without|catch\.without|class\.public|not\.stmt|unclosed|invalid\.meth|variable\.not|"
@@ -181,7 +182,8 @@ def _json(paths: list[Path]) -> list[bool]:
 def _typescript(paths: list[Path]) -> list[bool]:
     script = (
         "const ts=require('typescript'),fs=require('fs');"
-        "for(const p of JSON.parse(fs.readFileSync(0)))console.log(ts.createSourceFile(p,fs.readFileSync(p,'utf8'),99).parseDiagnostics.length)"
+        "for(const p of "
+        "JSON.parse(fs.readFileSync(0)))console.log(ts.createSourceFile(p,fs.readFileSync(p,'utf8'),99).parseDiagnostics.length)"
     )
     at = next(
         (

@@ -19,7 +19,7 @@ _FENCE = re.compile(
 )
 
 ARGUMENTS = {
-    "code": "", "source_code": "", "source": "", "script": "", "python_code": "python", "python": "python", "sql": "sql", "sql_query": "sql",
+    "code": "", "source_code": "", "script": "", "python_code": "python", "python": "python", "sql": "sql", "sql_query": "sql",
     "bash_command": "bash", "shell_command": "bash", "javascript": "javascript", "js_code": "javascript", "html": "html",
 }  # fmt: skip
 """Arguments of calls that hold code -> its language; "" where another argument or the tool's name says it."""
@@ -89,7 +89,7 @@ def _with_fences(batch: Batch) -> np.ndarray:
             continue
         here = here[np.argsort(segments.start[here], kind="stable")]
         low = int(segments.start[here[0]])
-        text = memoryview(np.ascontiguousarray(buffer[low : int(segments.end[here].max())]))
+        text: Any = buffer[low : int(segments.end[here].max())].data
         places = np.array([low + m.start() for mark in (_TICKS, _TILDES) for m in mark.finditer(text)], np.int64)
         at = np.searchsorted(segments.start[here], places, side="right") - 1
         inside = (at >= 0) & (places < segments.end[here[np.maximum(at, 0)]])

@@ -64,10 +64,17 @@ def _judged(language: str, block: Block) -> Verdict:
     if not block.closed:
         return open_("truncated", found.at)
     for other in SIBLINGS.get(language, ()):
-        if not (other == "html" and b"<?" in code) and parsed(other, code).holds:
+        if _may_be(other, language, code) and parsed(other, code).holds:
             return PARSES if (language, other) in SAME else open_("mislabelled", found.at)
     cause = fragments.excuse(language, code, found.at)
     return found if cause is None else open_(cause, found.at)
+
+
+def _may_be(other: str, language: str, code: bytes) -> bool:
+    """YAML takes most of JSON's faults, and HTML any text: not where the text is plainly in the language it is said to be."""
+    if (language, other) == ("json", "yaml"):
+        return code.lstrip()[:1] not in b"{["
+    return not (other == "html" and b"<?" in code)
 
 
 def parsed(language: str, code: bytes, name: str | None = None) -> Verdict:

@@ -26,7 +26,7 @@ def check_json(code: bytes) -> Verdict:
     if found.holds or found.cause != "syntax":
         return found
     inner = code.strip().rstrip(b",")
-    if inner[:1] == b'"' and _json(b"{" + inner + b"}").holds or _json(b"[" + inner + b"]").holds:
+    if (inner[:1] == b'"' and _json(b"{" + inner + b"}").holds) or _json(b"[" + inner + b"]").holds:
         return PARSES
     bare = _without_comments(code)
     if bare != code and check_json(bare).holds:

@@ -7,12 +7,15 @@ import re
 _DIFF = re.compile(rb"(?m)^(?:@@ .*@@|diff --git |--- \S+|\+\+\+ \S+|<<<<<<< |=======$|>>>>>>> )")
 _CHANGED = re.compile(rb"(?m)^[+-](?![+-])[ \t]?\S")
 _TRANSCRIPT = re.compile(
-    rb"(?m)^\s*(?:>>> ?|\$ \S|% \w|In \[\d+\]:|Out\[\d+\]:|irb\S*[>*] |mysql> |\w*[=-][#>] |sqlite> |PS [A-Z]:|[\w.-]+@[\w.-]+[:~]\S*[$#] |node> |scala> |jshell> |julia> "
-    rb"|ghci> |Prelude> |C:\\.*>|=> |#=> |Traceback \(most recent call last\)|(?:Output|Result|Console|Terminal)\s*:\s*$|\w+Error: |\tat [\w.$]+\()"
+    rb"(?m)^\s*(?:>>> ?|\$ \S|% \w|In \[\d+\]:|Out\[\d+\]:|irb\S*[>*] |mysql> |\w*[=-][#>] |sqlite> |PS [A-Z]:"
+    rb"|[\w.-]+@[\w.-]+[:~]\S*[$#] |node> |scala> |jshell> |julia> "
+    rb"|ghci> |Prelude> |C:\\.*>|=> |#=> |Traceback \(most recent call last\)|(?:Output|Result|Console"
+    rb"|Terminal)\s*:\s*$|\w+Error: |\tat [\w.$]+\()"
 )
 _DOTS = re.compile(
     "…|⋮|（|(?m:^[\\s#/*;%<!-]*\\.{3,}[\\s*/->]*$)|(?<![\\w.\\])>?'\"`])\\.{3}(?![\\w.$(\\[{&'\"@])|[\\w)\\]>]\\s+\\.{3}(?![\\w.$(\\[{&])"
-    "|(?://|#|/\\*|--|<!--|;)[^\\n]*(?:\\.{3}|\\b(?:rest of|remaining|existing code|previous code|omitted|same as|your code|other (?:code|methods"
+    "|(?://|#|/\\*|--|<!--|;)[^\\n]*(?:\\.{3}|\\b(?:rest of|remaining|existing code|previous code|omitted|same as|your "
+    "code|other (?:code|methods"
     "|fields|properties)|goes here|and so on|etc\\b|snip|unchanged|continue))".encode(),
     re.IGNORECASE,
 )
@@ -21,23 +24,31 @@ _TEMPLATE = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 _PLACEHOLDER = re.compile(
-    rb"<(?:[a-z]+(?:[-_ ][a-z0-9]+)+|[A-Z]+(?:[-_ ][A-Z0-9]+)+|your|name|path|file|filename|value|url|type|key|id|number|string|expression|condition|statements?|code|body)>|<\.\.\.>"
+    rb"<(?:[a-z]+(?:[-_ ][a-z0-9]+)+|[A-Z]+(?:[-_ ][A-Z0-9]+)+|your|name|path|file|filename|value|url|type|key|id"
+    rb"|number|string|expression|condition|statements?|code|body)>|<\.\.\.>"
 )
 _INTERPOLATED = re.compile(rb"\$\{[^}\n]+\}|\$\([^)\n]+\)|%\(\w+\)s|%[sd]\b|\$[A-Z_]{2,}|@\w+@|#\{[^}\n]+\}")
 _WORDS = re.compile(rb"(?<![\w'\".])(?:[A-Za-z][a-z']* ){3,}[a-z]+(?![\w.(])")
 _KEYWORDS = frozenset(
-    b"and as assert async await break case catch class const continue def default del do elif else enum except export extends final finally fn "
-    b"for foreach from func function global goto if impl implements import in inline int interface is lambda let long match mut namespace new "
-    b"nil none not null or package pass private protected public raise return self short signed static struct super switch template then this "
-    b"throw throws trait try type typedef typename union unless unsigned until use using val var virtual void volatile when where while with "
+    b"and as assert async await break case catch class const continue def default del do elif else enum except export "
+    b"extends final finally fn "
+    b"for foreach from func function global goto if impl implements import in inline int interface is lambda let long "
+    b"match mut namespace new "
+    b"nil none not null or package pass private protected public raise return self short signed static struct super "
+    b"switch template then this "
+    b"throw throws trait try type typedef typename union unless unsigned until use using val var virtual void volatile "
+    b"when where while with "
     b"yield char double float bool string true false end local begin module override abstract data object fun my sub our".split()
 )
 _QUOTED = re.compile(rb"\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|(?://|#|--|/\*|<!--).*")
 _NOTED = re.compile(rb"(?m)^\s*(?:\*|/\*|//|#|--|;|[rR]?\"\"\"|''').*$")
 _VARIADIC = re.compile(rb"[(,]\s*\.{3}\s*\)")
 _COMMANDS = re.compile(
-    rb"\s*(?:\$ )?(?:sudo |cd |pip3? |conda |python3? |npm |npx |yarn |pnpm |git |apt(?:-get)? |brew |curl |wget |docker |kubectl |cargo |go (?:run|build|get|mod|install|test) |mkdir |rm |cp |mv |ls\b|chmod |export [A-Z_]+=|source \S+/|echo |make\s|cmake |gcc |g\+\+ "
-    rb"|javac? |node |ruby |gem |bundle |php |composer |dotnet |poetry |uv |pytest |uvicorn |flask |streamlit |jupyter |ssh |scp |tar |unzip |cat |touch )"
+    rb"\s*(?:\$ )?(?:sudo |cd |pip3? |conda |python3? |npm |npx |yarn |pnpm |git |apt(?:-get)? |brew |curl |wget "
+    rb"|docker |kubectl |cargo |go (?:run|build|get|mod|install|test) |mkdir |rm |cp |mv |ls\b|chmod |export [A-Z_]+="
+    rb"|source \S+/|echo |make\s|cmake |gcc |g\+\+ "
+    rb"|javac? |node |ruby |gem |bundle |php |composer |dotnet |poetry |uv |pytest |uvicorn |flask |streamlit "
+    rb"|jupyter |ssh |scp |tar |unzip |cat |touch )"
 )
 
 WORDS = 4

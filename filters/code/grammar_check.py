@@ -26,7 +26,9 @@ WRAPPERS: dict[str, tuple[tuple[bytes, bytes], ...]] = {
     "cpp": _CPP,
     "cuda": _CPP,
     "csharp": ((b"class A {\n", b"\n}"), (b"class A { async void F() {\n", b"\n}}"), (b"enum A {\n", b"\n}"), (b"interface A {\n", b"\n}")),
-    "java": ((b"class A {\n", b"\n}"), (b"class A { void f() {\n", b"\n}}"), (b"enum A {\n", b"\n}"), (b"class A { Object o = (\n", b"\n);}")),
+    "java": (
+        (b"class A {\n", b"\n}"), (b"class A { void f() {\n", b"\n}}"), (b"enum A {\n", b"\n}"), (b"class A { Object o = (\n", b"\n);}"),
+    ),
     "javascript": _JS,
     "typescript": _TS,
     "tsx": _TS,
@@ -45,7 +47,6 @@ WRAPPERS: dict[str, tuple[tuple[bytes, bytes], ...]] = {
     "lua": ((b"x = {\n", b"\n}"), (b"x = (\n", b"\n)")),
     "css": ((b"a {\n", b"\n}"),),
     "bash": (),
-    "perl": ((b"%x = (\n", b"\n);"),),
 }  # fmt: skip
 """What a fragment may stand in. A wrapper closes what it opens, so a bracket that the fragment lacks stays missing."""
 
@@ -70,15 +71,18 @@ _MACRO = re.compile(
     rb"|\b[a-z]+_[a-z]+\b\s*$",
     re.MULTILINE,
 )
+_DIRECTIVE = re.compile(rb"#[ \t]*(?:if|el|end|define|pragma|region)")
 _OWN_HEADERS = re.compile(rb"(?m)^\s*#\s*include\s*\"")
 
-ENDS = {language: (b";", b" {}") for language in ("c", "cpp", "cuda", "csharp", "java", "php", "rust")}
+ENDS = dict.fromkeys(("c", "cpp", "cuda", "csharp", "java", "php", "rust"), (b";", b" {}"))
 """Ends that the last line of a fragment may lack: a statement quoted without its semicolon, a head without a body."""
 
-GAPPY = frozenset(("c", "cpp", "cuda", "csharp", "css", "bash", "perl", "kotlin"))
+GAPPY = frozenset(("c", "cpp", "cuda", "csharp", "css", "bash", "kotlin"))
 """Languages whose grammar leaves parts out: an error refutes only where a bracket has no partner, or no gap is near."""
 
-_DECLARES = re.compile(rb"\bfunction\s*\(.*\)\s*:|^\s*global\s*\{|^\s*<\w+ (?:extends|=)", re.MULTILINE)
+_DECLARES = re.compile(
+    rb"\bfunction\s*\(.*\)\s*:|^\s*global\s*\{|^\s*<\w+ (?:extends|=)|^\s*(?:in|out) [A-Z]", re.MULTILINE
+)
 """What the grammar of TypeScript does not know: functions without a name or a body, ``global``, some signatures of declaration files."""
 
 PREPROCESSED = frozenset(("c", "cpp", "cuda", "csharp"))
@@ -94,16 +98,19 @@ def check(language: str, code: bytes) -> Verdict:
         return PARSES if lost is None else broken(lost)
     for before, after in WRAPPERS.get(language, ()):
         wrapped = grammars.parse(language, before + code + after)
-        if wrapped is not None and not wrapped.root_node.has_error:
-            if reserved.misplaced(language, wrapped.root_node, before + code + after) is None:
-                return PARSES
+        if wrapped is None or wrapped.root_node.has_error:
+            continue
+        if reserved.misplaced(language, wrapped.root_node, before + code + after) is None:
+            return PARSES
     at = _first(root)
     if any(_only_unended(language, code + end) for end in ENDS.get(language, ())):
         return open_("fragment", at)
     lonely = lexis.unpaired(language, code) if language in lexis.LANGUAGES else unpaired(root, shell=language == "bash")
     if lonely is not None:
         return broken(lonely)
-    if language in PREPROCESSED and _near_macro(root, code):
+    if reserved.misspelt(language, _near(root, code)):
+        return broken(at)
+    if language in PREPROCESSED and _near_macro(language, root, code):
         return open_("macros", at)
     if language in GAPPY - PREPROCESSED or (
         language in ("typescript", "tsx") and _DECLARES.search(code, max(code.rfind(b"\n", 0, at), 0), at + 200)
@@ -123,7 +130,15 @@ def _first(root: Any) -> int:
     return 0 if node is None else node.start_byte
 
 
-def _near_macro(root: Any, code: bytes) -> bool:
+def _near(root: Any, code: bytes) -> bytes:
+    """The line at which the first error begins, and the one before it."""
+    at = _first(root)
+    low = max(code.rfind(b"\n", 0, max(code.rfind(b"\n", 0, at), 0)), 0)
+    high = code.find(b"\n", at)
+    return code[low : high if high >= 0 else len(code)]
+
+
+def _near_macro(language: str, root: Any, code: bytes) -> bool:
     """Whether a name in capitals, a reserved name or a directive stands by an error, or headers of one's own are included: a macro may
     expand to anything."""
     if _OWN_HEADERS.search(code):
@@ -131,7 +146,7 @@ def _near_macro(root: Any, code: bytes) -> bool:
     for node in grammars.errors(root):
         low = code.rfind(b"\n", 0, max(code.rfind(b"\n", 0, node.start_byte), 0)) + 1
         high = code.find(b"\n", code.find(b"\n", min(node.end_byte, node.start_byte + 400)) + 1)
-        if _MACRO.search(code, low, high if high >= 0 else len(code)):
+        if (_DIRECTIVE if language == "csharp" else _MACRO).search(code, low, high if high >= 0 else len(code)):
             return True
     return False
 

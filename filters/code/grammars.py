@@ -27,7 +27,6 @@ GRAMMARS = {
     "scala": ("tree_sitter_scala", "language"),
     "lua": ("tree_sitter_lua", "language"),
     "bash": ("tree_sitter_bash", "language"),
-    "perl": ("tree_sitter_perl", "language"),
     "css": ("tree_sitter_css", "language"),
 }
 PACKAGES = ("tree-sitter", *sorted({module.replace("_", "-") for module, _ in GRAMMARS.values()}))

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import re
 
+
+def words(told: str) -> frozenset[str]:
+    return frozenset(told.split())
+
+
 NAMES = {
     "python": "python py python3 py3 python2 py2 python2.7 pyi cpython ipython ipython3 jupyter sage pycon python-repl pytest",
     "c": "c h ansi-c c99 c11 c17",
@@ -21,7 +26,6 @@ NAMES = {
     "scala": "scala sc",
     "lua": "lua",
     "bash": "bash sh shell zsh ksh",
-    "perl": "perl pl",
     "css": "css",
     "html": "html htm xhtml html5",
     "xml": "xml svg xsd xsl xslt rss pom plist",
@@ -33,7 +37,8 @@ NAMES = {
     "duckdb redshift presto trino clickhouse mariadb",
     "latex": "latex tex",
     "cuda": "cuda cu",
-    "": "scss sass less vue svelte swift objective-c objc dart haskell hs julia jl r rscript matlab octave fortran f90 ada pascal "
+    "": "perl pl pm scss sass less vue svelte swift objective-c objc dart haskell hs julia jl r rscript matlab octave "
+    "fortran f90 ada pascal "
     "delphi cobol vb vbnet vba visual-basic powershell ps1 batch bat cmd dockerfile docker makefile make cmake nginx apache ini "
     "properties conf hcl terraform tf graphql gql proto protobuf thrift solidity sol move cairo vyper verilog systemverilog sv "
     "vhdl asm assembly nasm mips llvm wasm wat clojure clj lisp elisp scheme racket erlang erl elixir ex exs ocaml ml fsharp f# "
@@ -45,18 +50,18 @@ NAMES = {
 
 ALIASES = {alias: language for language, aliases in NAMES.items() for alias in aliases.split()}
 
-NO_CODE = frozenset(
+NO_CODE = words(
     "text txt plain plaintext none output out result results log logs console-output stdout stderr mermaid plantuml dot "
     "graphviz markdown md mdx math katex asciimath csv tsv table ascii tree http url uri email prompt response answer "
-    "rst bibtex dialogue json-schema-description haiku poem".split()
+    "rst bibtex dialogue haiku poem"
 )
 """Names of fences that hold no code: they are not counted at all."""
 
-TRANSCRIPTS = frozenset(
-    "console terminal shell-session shellsession sh-session bash-session session cmd-session powershell-session".split()
+TRANSCRIPTS = words(
+    "console terminal shell-session shellsession sh-session bash-session session cmd-session powershell-session"
 )
-DIFFS = frozenset("diff patch udiff".split())
-PSEUDO = frozenset("pseudo pseudocode pseudo-code algorithm algo".split())
+DIFFS = words("diff patch udiff")
+PSEUDO = words("pseudo pseudocode pseudo-code algorithm algo")
 
 SQL_DIALECTS = {
     "mysql": "mysql", "mariadb": "mysql", "postgresql": "postgres", "postgres": "postgres", "psql": "postgres", "plsql": "oracle",
@@ -68,7 +73,8 @@ SQL_DIALECTS = {
 _NAME = re.compile(r"[\w#+.-]+")
 _SIGNS = (
     ("php", re.compile(rb"\s*<\?php\b")),
-    ("python", re.compile(rb"#!.{0,40}\bpython|(?m:^(?:async )?def \w+\(.*\)(?: ->.*)?:\s*$|^class \w+(?:\(.*\))?:\s*$|^from [\w.]+ import \w)")),
+    ("python", re.compile(rb"#!.{0,40}\bpython|(?m:^(?:async )?def \w+\(.*\)(?: ->.*)?:\s*$|^class "
+                          rb"\w+(?:\(.*\))?:\s*$|^from [\w.]+ import \w)")),
     ("bash", re.compile(rb"#!.{0,40}\b(?:ba|z|da|k)?sh\b")),
     ("cpp", re.compile(rb"(?m)^\s*#include\s*<(?:iostream|vector|string|map|algorithm|memory|bits/\S+)>|^\s*using namespace std;")),
     ("c", re.compile(rb"(?m)^\s*#include\s*[<\"][\w/]+\.h[>\"]")),
