@@ -44,7 +44,7 @@ class CodeOptions(Options, frozen=True, kw_only=True):
     most_bytes: Annotated[
         int,
         msgspec.Meta(description="Bytes of a block that is parsed; a longer one is unverifiable.", ge=1, le=1 << 26),
-    ] = 1 << 20
+    ] = 1 << 17
 
 
 class CodeFilter(Filter):

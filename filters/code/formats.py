@@ -14,6 +14,8 @@ import yaml
 from filters.code.verdict import PARSES, Verdict, broken, open_
 
 _COMMENT = re.compile(rb'"(?:\\.|[^"\\])*"|(?P<comment>//[^\n]*|/\*.*?\*/|(?m:^\s*#[^\n]*))', re.DOTALL)
+_DEEP_KEY = re.compile(rb"(?:[\w-]{1,64}[ \t]*\.[ \t]*){100}")
+"""A dotted key of a hundred levels; the parser takes time by their square."""
 _UNQUOTED = re.compile(
     rb'"(?:\\.|[^"\\])*"|(?P<comma>,(?=\s*[\]}]))|(?P<key>[A-Za-z_$][\w$]*)(?=\s*:)|(?P<single>\'(?:\\.|[^\'\\])*\')',
     re.DOTALL,
@@ -94,6 +96,8 @@ def check_yaml(code: bytes) -> Verdict:
 
 
 def check_toml(code: bytes) -> Verdict:
+    if _DEEP_KEY.search(code):
+        return open_("too_complex")
     try:
         tomllib.loads(code.decode("utf-8", "replace"))
     except tomllib.TOMLDecodeError as error:

@@ -7,28 +7,28 @@ import re
 _DIFF = re.compile(rb"(?m)^(?:@@ .*@@|diff --git |--- \S+|\+\+\+ \S+|<<<<<<< |=======$|>>>>>>> )")
 _CHANGED = re.compile(rb"(?m)^[+-](?![+-])[ \t]?\S")
 _TRANSCRIPT = re.compile(
-    rb"(?m)^\s*(?:>>> ?|\$ \S|% \w|In \[\d+\]:|Out\[\d+\]:|irb\S*[>*] |mysql> |\w*[=-][#>] |sqlite> |PS [A-Z]:"
+    rb"(?m)^[ \t]*(?:>>> ?|\$ \S|% \w|In \[\d+\]:|Out\[\d+\]:|irb\S*[>*] |mysql> |\w*[=-][#>] |sqlite> |PS [A-Z]:"
     rb"|[\w.-]+@[\w.-]+[:~]\S*[$#] |node> |scala> |jshell> |julia> "
     rb"|ghci> |Prelude> |C:\\.*>|=> |#=> |Traceback \(most recent call last\)|(?:Output|Result|Console"
     rb"|Terminal)\s*:\s*$|\w+Error: |\tat [\w.$]+\()"
 )
 _DOTS = re.compile(
-    "…|⋮|（|(?m:^[\\s#/*;%<!-]*\\.{3,}[\\s*/->]*$)|(?<![\\w.\\])>?'\"`])\\.{3}(?![\\w.$(\\[{&'\"@])|[\\w)\\]>]\\s+\\.{3}(?![\\w.$(\\[{&])"
-    "|(?://|#|/\\*|--|<!--|;)[^\\n]*(?:\\.{3}|\\b(?:rest of|remaining|existing code|previous code|omitted|same as|your "
+    "…|⋮|(?m:^[\\s#/*;%<!-]*\\.{3,}[\\s*/->]*$)|(?<![\\w.\\])>?'\"`])\\.{3}(?![\\w.$(\\[{&'\"@])|[\\w)\\]>]\\s+\\.{3}(?![\\w.$(\\[{&])"
+    "|(?://|#|/\\*|--|<!--|;)[^\\n]{0,200}(?:\\.{3}|\\b(?:rest of|remaining|existing code|previous code|omitted|same as|your "
     "code|other (?:code|methods"
     "|fields|properties)|goes here|and so on|etc\\b|snip|unchanged|continue))".encode(),
     re.IGNORECASE,
 )
 _TEMPLATE = re.compile(
-    rb"\{\{.*?\}\}|\{%.*?%\}|<%.*?%>|\{#.*?#\}|\[\[(?-i:[A-Z_ ]+)\]\]|\b__(?-i:[A-Z_]+)__\b|\bYOUR_\w+|\[(?:your|insert|add)\b[^\]\n]*\]",
+    rb"\{\{.{0,300}?\}\}|\{%.{0,300}?%\}|<%.{0,300}?%>|\{#.{0,300}?#\}|\[\[(?-i:[A-Z_ ]+)\]\]|\b__(?-i:[A-Z_]+)__\b|\bYOUR_\w+|\[(?:your|insert|add)\b[^\]\n]*\]",
     re.DOTALL | re.IGNORECASE,
 )
 _PLACEHOLDER = re.compile(
-    rb"<(?:[a-z]+(?:[-_ ][a-z0-9]+)+|[A-Z]+(?:[-_ ][A-Z0-9]+)+|your|name|path|file|filename|value|url|type|key|id"
+    rb"<(?:[a-z]{1,30}(?:[-_ ][a-z0-9]{1,30}){1,8}|[A-Z]{1,30}(?:[-_ ][A-Z0-9]{1,30}){1,8}|your|name|path|file|filename|value|url|type|key|id"
     rb"|number|string|expression|condition|statements?|code|body)>|<\.\.\.>"
 )
 _INTERPOLATED = re.compile(rb"\$\{[^}\n]+\}|\$\([^)\n]+\)|%\(\w+\)s|%[sd]\b|\$[A-Z_]{2,}|@\w+@|#\{[^}\n]+\}")
-_WORDS = re.compile(rb"(?<![\w'\".])(?:[A-Za-z][a-z']* ){3,}[a-z]+(?![\w.(])")
+_WORDS = re.compile(rb"(?<![\w'\".])(?:[A-Za-z][a-z']{0,20} ){3,20}[a-z]{1,20}(?![\w.(])")
 _KEYWORDS = frozenset(
     b"and as assert async await break case catch class const continue def default del do elif else enum except export "
     b"extends final finally fn "
@@ -41,7 +41,7 @@ _KEYWORDS = frozenset(
     b"yield char double float bool string true false end local begin module override abstract data object fun my sub our".split()
 )
 _QUOTED = re.compile(rb"\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|(?://|#|--|/\*|<!--).*")
-_NOTED = re.compile(rb"(?m)^\s*(?:\*|/\*|//|#|--|;|[rR]?\"\"\"|''').*$")
+_NOTED = re.compile(rb"(?m)^[ \t]*(?:\*|/\*|//|#|--|;|[rR]?\"\"\"|''').*$")
 _VARIADIC = re.compile(rb"[(,]\s*\.{3}\s*\)")
 _COMMANDS = re.compile(
     rb"\s*(?:\$ )?(?:sudo |cd |pip3? |conda |python3? |npm |npx |yarn |pnpm |git |apt(?:-get)? |brew |curl |wget "
@@ -55,6 +55,9 @@ WORDS = 4
 
 NEAR = 2
 """Lines before and after an error in which dots, placeholders and prose excuse it."""
+
+REACH = 1000
+"""Bytes of long lines that are looked at on either side."""
 
 FEW_LINES = 3
 """Lines of a block that is too short to be a program: a header, a closing line."""
@@ -104,7 +107,8 @@ def _around(code: bytes, at: int, lines: int) -> bytes:
     for _ in range(lines + 1):
         low = max(code.rfind(b"\n", 0, low), 0)
         high = code.find(b"\n", high + 1) if high >= 0 else -1
-    return code[low : high if high >= 0 else len(code)]
+    high = high if high >= 0 else len(code)
+    return code[max(low, at - REACH) : min(high, at + REACH)]
 
 
 def _is_transcript(code: bytes, line: bytes) -> bool:

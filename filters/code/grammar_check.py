@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import Any
 
 from filters.code import grammars, lexis, reserved
@@ -72,7 +73,10 @@ _MACRO = re.compile(
     re.MULTILINE,
 )
 _DIRECTIVE = re.compile(rb"#[ \t]*(?:if|el|end|define|pragma|region)")
-_OWN_HEADERS = re.compile(rb"(?m)^\s*#\s*include\s*\"")
+_OWN_HEADERS = re.compile(rb"(?m)^[ \t]*#\s*include\s*\"")
+
+LONGEST_FRAGMENT = 16 << 10
+"""Bytes of a text that is tried as a part of something; a longer one is a program of its own."""
 
 ENDS = dict.fromkeys(("c", "cpp", "cuda", "csharp", "java", "php", "rust"), (b";", b" {}"))
 """Ends that the last line of a fragment may lack: a statement quoted without its semicolon, a head without a body."""
@@ -81,9 +85,12 @@ GAPPY = frozenset(("c", "cpp", "cuda", "csharp", "css", "bash", "kotlin"))
 """Languages whose grammar leaves parts out: an error refutes only where a bracket has no partner, or no gap is near."""
 
 _DECLARES = re.compile(
-    rb"\bfunction\s*\(.*\)\s*:|^\s*global\s*\{|^\s*<\w+ (?:extends|=)|^\s*(?:in|out) [A-Z]", re.MULTILINE
+    rb"\bfunction\s*\(.*\)\s*:|^[ \t]*global\s*\{|^[ \t]*<\w+ (?:extends|=)|^[ \t]*(?:in|out) [A-Z]", re.MULTILINE
 )
 """What the grammar of TypeScript does not know: functions without a name or a body, ``global``, some signatures of declaration files."""
+
+MOST_ERRORS = 20
+"""Errors whose neighbourhood is looked at."""
 
 PREPROCESSED = frozenset(("c", "cpp", "cuda", "csharp"))
 
@@ -96,14 +103,14 @@ def check(language: str, code: bytes) -> Verdict:
     if not root.has_error:
         lost = reserved.misplaced(language, root, code)
         return PARSES if lost is None else broken(lost)
-    for before, after in WRAPPERS.get(language, ()):
+    for before, after in WRAPPERS.get(language, ()) if len(code) <= LONGEST_FRAGMENT else ():
         wrapped = grammars.parse(language, before + code + after)
         if wrapped is None or wrapped.root_node.has_error:
             continue
         if reserved.misplaced(language, wrapped.root_node, before + code + after) is None:
             return PARSES
     at = _first(root)
-    if any(_only_unended(language, code + end) for end in ENDS.get(language, ())):
+    if len(code) <= LONGEST_FRAGMENT and any(_only_unended(language, code + end) for end in ENDS.get(language, ())):
         return open_("fragment", at)
     lonely = lexis.unpaired(language, code) if language in lexis.LANGUAGES else unpaired(root, shell=language == "bash")
     if lonely is not None:
@@ -143,7 +150,7 @@ def _near_macro(language: str, root: Any, code: bytes) -> bool:
     expand to anything."""
     if _OWN_HEADERS.search(code):
         return True
-    for node in grammars.errors(root):
+    for node in islice(grammars.errors(root), MOST_ERRORS):
         low = code.rfind(b"\n", 0, max(code.rfind(b"\n", 0, node.start_byte), 0)) + 1
         high = code.find(b"\n", code.find(b"\n", min(node.end_byte, node.start_byte + 400)) + 1)
         if (_DIRECTIVE if language == "csharp" else _MACRO).search(code, low, high if high >= 0 else len(code)):
@@ -170,8 +177,9 @@ def unpaired(root: Any, *, shell: bool = False) -> int | None:
         elif kind in (")", "]", "}", "))", "]]") or (shell and kind in _KEYWORDS):
             if shell and kind == ")" and (not stack or stack[-1][0] != ")"):
                 continue  # a pattern of case
-            if not stack or stack.pop()[0] != kind:
-                return at
+            wanted, opened = stack.pop() if stack else ("", at)
+            if wanted != kind:
+                return opened
     return stack[-1][1] if stack else None
 
 

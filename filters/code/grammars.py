@@ -32,7 +32,7 @@ GRAMMARS = {
 PACKAGES = ("tree-sitter", *sorted({module.replace("_", "-") for module, _ in GRAMMARS.values()}))
 
 CHUNK = 1 << 16
-STEPS = 2000
+STEPS = 200
 """Calls of the parser's progress hook that any block may cost, and one more for each of its BYTES_A_STEP: counted, not timed, so
 that the verdict is the same on a slow machine. Real code takes one a 180 bytes; a text that makes the parser follow many readings
 at once takes far more."""

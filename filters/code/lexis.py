@@ -46,6 +46,10 @@ def unpaired(language: str, code: bytes) -> int | None:
             stack = skipped.pop() or stack
         elif token["open"]:
             stack.append((_PAIR[token["open"]], token.start()))
-        elif token["close"] and (not stack or stack.pop()[0] != token["close"]):
-            return token.start()
+        elif token["close"]:
+            if not stack:
+                return token.start()
+            wanted, at = stack.pop()
+            if wanted != token["close"]:
+                return at  # the one that was never closed says more than where it shows
     return stack[-1][1] if stack else None

@@ -18,11 +18,14 @@ from filters.code import grammars
 from filters.code.verdict import LEGACY, PARSES, Verdict, broken, open_
 
 PYTHON2 = re.compile(
-    rb"\b(?:print|exec)[ \t]+[^=(\s.,)\]]|\bprint[ \t]*(?:\(.*\)[ \t]*%|>>|$)|\bexcept[^:\n]+,|\braise[ \t]+\w[\w.]*[ \t]*,|<>|`|\b0\d+\b"
-    rb"|\b\d+[lL]\b|\b[uU][rR]['\"]|\basync\b|\bprint[ \t]*\(.*\)[ \t]*,|\bdef[^:\n]*\(\(|\blambda[ \t]*\(|\bexec\b|\t|\bprint\b[^(\n]",
+    rb"\b(?:print|exec)[ \t]+[^=(\s.,)\]]|\bprint[ \t]*(?:\(.{0,200}\)[ \t]*%|>>|$)|\bexcept[^:\n]{1,200},|\braise[ \t]+\w[\w.]*[ \t]*,|<>|`|\b0\d+\b"
+    rb"|\b\d+[lL]\b|\b[uU][rR]['\"]|\basync\b|\bprint[ \t]*\(.{0,200}\)[ \t]*,|\bdef[^:\n]{0,200}\(\(|\blambda[ \t]*\(|\bexec\b|\t|\bprint\b[^(\n]",
     re.MULTILINE,
 )
 """Signs of Python 2, one of which must be there: its grammar in our tables is looser than Python 3's parser elsewhere."""
+
+LONGEST, LONGEST_LINE = 128 << 10, 2000
+"""Bytes of a text, and of a line, that Python 2's grammar is asked about; its parser is in Python and backtracks."""
 
 _LIMIT = re.compile(
     "too many nested parentheses|Exceeds the limit|too many levels of indentation|too many statically nested"
@@ -145,7 +148,7 @@ def _older(code: bytes) -> bytes | None:
 
 def _is_python2(code: bytes) -> bool:
     """Whether Python 2's grammar takes it, and it holds something that only Python 2 has."""
-    if not PYTHON2.search(code):
+    if len(code) > LONGEST or not PYTHON2.search(code) or max(map(len, code.split(b"\n"))) > LONGEST_LINE:
         return False
     from fissix.pgen2 import driver, parse, tokenize
 
