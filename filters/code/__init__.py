@@ -1,0 +1,127 @@
+"""Code in answers and calls: whether it parses as the language it is in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from filters.batch import CHANNELS, Batch
+from filters.code.verdict import LEGACY, REFUTED, UNVERIFIABLE, VERIFIED
+from filters.contract import EVIDENCE_LIMIT, KEPT, Evidence, Filter, Judgement, Options
+
+KeepOrDrop = Literal["keep", "drop"]
+
+
+class CodeOptions(Options, frozen=True, kw_only=True):
+    refuted: Annotated[
+        KeepOrDrop,
+        msgspec.Meta(description="What to do with a record that has more refuted blocks than `most_refuted`."),
+    ] = "drop"
+    most_refuted: Annotated[int, msgspec.Meta(description="Refuted blocks a record may have.", ge=0)] = 0
+    legacy: Annotated[
+        KeepOrDrop, msgspec.Meta(description="What to do with a record that has code only Python 2 takes.")
+    ] = "keep"
+    unverifiable: Annotated[
+        KeepOrDrop, msgspec.Meta(description="What to do with a record that has a block nobody can tell of.")
+    ] = "keep"
+    without: Annotated[KeepOrDrop, msgspec.Meta(description="What to do with a record without a block of code.")] = (
+        "keep"
+    )
+    least_verified: Annotated[
+        float,
+        msgspec.Meta(
+            description="Share of a record's blocks that must be verified (legacy counts); 0: none.", ge=0, le=1
+        ),
+    ] = 0.0
+    channels: Annotated[
+        tuple[Literal["content", "tool_call"], ...],
+        msgspec.Meta(description="Where to look: fenced blocks of answers, arguments of calls that hold code."),
+    ] = ("content", "tool_call")
+    most_bytes: Annotated[
+        int,
+        msgspec.Meta(description="Bytes of a block that is parsed; a longer one is unverifiable.", ge=1, le=1 << 26),
+    ] = 1 << 17
+
+
+class CodeFilter(Filter):
+    """Each block is verified, legacy, refuted or unverifiable; the recipe says what that means for its record."""
+
+    name = "code"
+    summary = "Parses code in answers and calls as its language: verified, legacy, refuted or unverifiable; each as the recipe says."
+    reasons = {
+        "code_refuted": "Code does not parse as its language, and is no fragment that could.",
+        "code_legacy": "Code is Python 2.",
+        "code_unverifiable": "There is code of which nobody can tell whether it is right.",
+        "code_too_little_verified": "A smaller share of the code than asked for is verified.",
+        "code_missing": "There is no block of code.",
+    }
+    scores: ClassVar = {
+        "blocks": pa.int32(), VERIFIED: pa.int32(), LEGACY: pa.int32(), REFUTED: pa.int32(), UNVERIFIABLE: pa.int32(),
+        "language": pa.string(),
+    }  # fmt: skip
+    summed: ClassVar = ("blocks", VERIFIED, LEGACY, REFUTED, UNVERIFIABLE)
+    tables: ClassVar = {"code_languages": "language"}
+    thresholds: ClassVar = {REFUTED: "most_refuted"}
+    measured_with: ClassVar = ("channels", "most_bytes")
+    packages: ClassVar = ("sqlglot", "fissix")
+    Options = CodeOptions
+    options: CodeOptions
+
+    def __init__(self, options: CodeOptions | None = None) -> None:
+        super().__init__(options)
+        from filters.code import parsers
+
+        parsers.required()
+        self._channels = tuple(CHANNELS.index(c) for c in self.options.channels)
+
+    @classmethod
+    def not_scanned(cls, options: Any) -> Sequence[str]:
+        return ("what code does when it runs",)
+
+    def judge(self, batch: Batch) -> Judgement:
+        """scores: blocks of each verdict, and the language that most bytes of code are in. Evidence: the line of the first error of each
+        block that is not verified; the rule is verdict, language and cause."""
+        from filters.code.blocks import blocks
+        from filters.code.check import check
+
+        counts = {s: np.zeros(len(batch), np.int32) for s in (VERIFIED, LEGACY, REFUTED, UNVERIFIABLE)}
+        sizes: dict[int, dict[str, int]] = {}
+        evidence, shown = Evidence(), np.zeros(len(batch), np.int32)
+        for block in blocks(batch, self._channels):
+            found = check(block, self.options.most_bytes)
+            if found is None:
+                continue
+            language, verdict = found
+            record = int(batch.segments.record[block.segment])
+            counts[verdict.status][record] += 1
+            size = sizes.setdefault(record, {})
+            size[language] = size.get(language, 0) + len(block.code)
+            if verdict.status != VERIFIED and shown[record] < EVIDENCE_LIMIT:
+                shown[record] += 1
+                evidence.add_span(
+                    batch, block.segment, *block.line(verdict.at), f"{verdict.status}:{language}:{verdict.cause}"
+                )
+        main = np.full(len(batch), None, object)
+        for record, size in sizes.items():
+            main[record] = max(sorted(size), key=size.__getitem__)
+        scores = {"blocks": sum(counts.values()), **counts, "language": main}
+        return Judgement(self.decide(scores, self.options), scores, evidence)
+
+    @classmethod
+    def decide(cls, scores: Mapping[str, Any], options: Any) -> np.ndarray:
+        blocks = np.asarray(scores["blocks"])
+        codes = {code: i for i, code in enumerate(cls.reasons)}
+        reason = np.full(len(blocks), KEPT, np.int16)
+        # The least severe first, so that a worse one stands over it.
+        if options.without == "drop":
+            reason[blocks == 0] = codes["code_missing"]
+        held = np.asarray(scores[VERIFIED]) + np.asarray(scores[LEGACY])
+        reason[(blocks > 0) & (held < options.least_verified * blocks)] = codes["code_too_little_verified"]
+        for status, least in ((UNVERIFIABLE, 0), (LEGACY, 0), (REFUTED, options.most_refuted)):
+            if getattr(options, status) == "drop":
+                reason[np.asarray(scores[status]) > least] = codes[f"code_{status}"]
+        return reason
