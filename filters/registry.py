@@ -27,6 +27,7 @@ BUILT_IN = {
     "c4": "filters.documents.c4:C4Filter",
     "fineweb": "filters.documents.fineweb:FinewebFilter",
     "numbers": "filters.numbers:NumbersFilter",
+    "guard": "filters.guard:GuardFilter",
 }
 ENTRY_POINTS = "corpusmill.filters"
 DATATROVE = "datatrove."
