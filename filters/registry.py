@@ -29,6 +29,7 @@ BUILT_IN = {
     "numbers": "filters.numbers:NumbersFilter",
     "duplicates": "filters.duplicates:DuplicatesFilter",
     "code": "filters.code:CodeFilter",
+    "guard": "filters.guard:GuardFilter",
 }
 ENTRY_POINTS = "corpusmill.filters"
 DATATROVE = "datatrove."
