@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO := demo
 SLURM := slurmctld slurmd slurm-client
 
-.PHONY: help install demo test test-all faults test-airflow test-slurm test-ray lint types format docs bench sample clean
+.PHONY: help install demo test test-all faults test-airflow test-slurm test-ray lint types format docs bench sample sbom audit-deps clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -72,5 +72,11 @@ bench: $(VENV)/.made-dev  ## MB/s of every filter and of the whole, beside plain
 sample: $(VENV)/.made  ## make sample_data anew
 	$(BIN)/python sample_data/make.py
 
+sbom: $(VENV)/.made-dev  ## sbom.json: what the command is installed with, as a CycloneDX bill of materials with licences
+	$(BIN)/python .ci/sbom.py sbom.json
+
+audit-deps: $(VENV)/.made-dev  ## known vulnerabilities of what is installed, by pip-audit (asks pypi.org), in an environment of its own (.audit)
+	$(BIN)/python .ci/audit_deps.py .audit
+
 clean:  ## remove what make made
-	rm -rf $(VENV) .airflow $(DEMO) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	rm -rf $(VENV) .airflow .audit sbom.json $(DEMO) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from tests.pipelines.conftest import Command, manifest, write_shard
 
@@ -25,6 +26,7 @@ filters.language.LanguageFilter.judge = crash
 """
 
 
+@pytest.mark.slow
 def test_a_crash_in_a_worker_costs_its_shard_alone(corpusmill: Command, tmp_path: Path) -> None:
     """Nine shards and one of poison: nine are published; once it failed twice it is set aside, and no worker dies any more."""
     (tmp_path / "in").mkdir()

@@ -64,8 +64,8 @@ def commands(out: Path, elsewhere: Path) -> list[list[str | Path]]:
         ["compare", out, out, "--html", elsewhere / "compared.html"],
         ["retune", out, "--set", "language.allow=[de]"],
         ["review", "export", out, "--to", elsewhere / "tasks.json"],
-        ["audit", out, "--to", elsewhere / "audit"],
         ["retry", out],
+        ["audit", out, "--to", elsewhere / "audit"],
     ]
 
 
@@ -122,7 +122,8 @@ def test_forged_manifests_are_refused_or_shown_as_text(corpusmill: Command, made
     out = made / ("out", "child")[seed % 2]
     good = manifest(out)
     try:
-        try_all(corpusmill, out, changed(good, random.Random(seed)))
+        # Without the audit, which takes seconds to start.
+        try_all(corpusmill, out, changed(good, random.Random(seed)), slice(0, None if seed >= 100 else -1))
     finally:
         written(out, good)
 
