@@ -32,6 +32,11 @@ class ConfigError(ValueError):
     """An option whose value makes no sense, or something the machine lacks. Printed in one line, without a traceback."""
 
 
+class JudgeError(Exception):
+    """A filter cannot judge now, through no fault of the records: a service is down. The unit fails with this one line, and the
+    next run does it again. Never with record text."""
+
+
 @dataclass
 class Evidence:
     """Where the reason stands. Rows are appended; ``segment`` -1 means the turn (or record) as a whole.

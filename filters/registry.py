@@ -28,6 +28,7 @@ BUILT_IN = {
     "fineweb": "filters.documents.fineweb:FinewebFilter",
     "numbers": "filters.numbers:NumbersFilter",
     "duplicates": "filters.duplicates:DuplicatesFilter",
+    "guard": "filters.guard:GuardFilter",
 }
 ENTRY_POINTS = "corpusmill.filters"
 DATATROVE = "datatrove."

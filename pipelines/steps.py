@@ -20,7 +20,7 @@ from typing import Any
 import pyarrow as pa
 from datatrove.pipeline.base import PipelineStep
 
-from filters.contract import ConfigError, Filter, Judgement
+from filters.contract import ConfigError, Filter, JudgeError, Judgement
 from filters.reading import ReadFilter
 from pipelines import faults, formats, recipe, units
 from pipelines.errors import MACHINE, ShardError, StoreError, unexpected
@@ -108,6 +108,8 @@ class Judge(PipelineStep):
                     faults.at("unit-judged")
                 except ConfigError as error:
                     item.failed, item.own = f"the filter {self.name} cannot start: {error}", False
+                except JudgeError as error:
+                    item.failed, item.own = f"the filter {self.name} stopped: {error}", False
                 except Exception as error:
                     item.failed = f"the filter {self.name} failed on it: {unexpected(error)}"
             yield item
