@@ -74,7 +74,8 @@ class GuardFilter(Filter):
         """Which texts left the machine, and for where."""
         if options.endpoint is None:
             return {"sent": []}
-        told = {"texts": list(options.texts), "to": options.endpoint.url, "model": options.endpoint.model}
+        told = {"texts": list(options.texts), "to": options.endpoint.url, "model": options.endpoint.model,
+                "scrubbed": options.endpoint.scrub}  # fmt: skip
         return {"sent": [told]}
 
     def judge(self, batch: Batch) -> Judgement:

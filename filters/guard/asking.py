@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from filters.guard.answers import Answer, parsed
 from filters.guard.findings import Findings
 from filters.guard.options import Endpoint
 from filters.guard.pieces import Pieces, prompt_before
+from filters.guard.sent import Sent
 from filters.guard.templates import Side
 
 IN_A_ROW = 32
@@ -49,6 +50,12 @@ class Asking:
         self.template = templates.load(path)
         self.categories = self.template.codes
         self._salt = _FORM + bytes.fromhex(templates.digest(path))
+        self._scrubber: Any = None
+        if endpoint.scrub:
+            # Imported here: its recognizers take seconds to load.
+            from filters.pii import PiiFilter
+
+            self._scrubber = PiiFilter()
         self._folder = cache.folder_of(endpoint.cache)
 
     def judge(self, batch: Batch, pieces: Pieces) -> Findings:
@@ -70,9 +77,10 @@ class Asking:
     def _questions(self, batch: Batch, pieces: Pieces) -> Iterator[tuple[Question, bytes]]:
         """A question for each piece and policy. Pieces of white space alone have nothing to judge."""
         segments = batch.segments
+        sent = Sent(batch, self._scrubber.judge(batch).edits if self._scrubber else None)
         before = prompt_before(batch, pieces.segment)
         for i, (segment, start, end) in enumerate(zip(pieces.segment, pieces.start, pieces.end, strict=True)):
-            text = segments.bytes(segment)[start:end].decode("utf-8", "replace")
+            text = sent.text(int(segment), int(start), int(end))
             if not text.strip():
                 continue
             side: Side = "response"
@@ -82,8 +90,8 @@ class Asking:
                 side = "prompt"
             texts: dict[str, str] = {side: text}
             if side == "response":
-                shown = segments.bytes(before[i])[-CONTEXT:] if before[i] >= 0 else b""
-                texts["prompt"] = shown.decode("utf-8", "ignore")
+                size = int(segments.length[before[i]]) if before[i] >= 0 else 0
+                texts["prompt"] = sent.text(int(before[i]), max(size - CONTEXT, 0), size) if size else ""
             for policy in self.template.asked:
                 yield Question(i, side, policy), self.template.body(self.endpoint.model, side, texts, policy)
 
@@ -116,9 +124,8 @@ class Asking:
                 pool.submit(one, key, *told)
             _collect(results, len(new), kept)
         finally:
-            asker.stop.set()
-            pool.shutdown(cancel_futures=True)
             asker.close()
+            pool.shutdown(cancel_futures=True)
 
 
 def _collect(results: Results, count: int, kept: cache.Cache) -> None:

@@ -25,6 +25,9 @@ class Endpoint(Options, frozen=True, kw_only=True):
     cache: Annotated[
         str, Meta(description="Folder for answers; empty: the user's cache (`CORPUSMILL_CACHE`), if there is one.")
     ] = ""
+    scrub: Annotated[
+        bool, Meta(description="Replace what the pii filter finds with its default options before a text is sent.")
+    ] = False
     concurrency: Annotated[int, Meta(description="Requests at a time, for each worker.", ge=1, le=512)] = 16
     rate: Annotated[float, Meta(description="Requests a second, for each worker; 0: as many as go.", ge=0)] = 0.0
     attempts: Annotated[int, Meta(description="How often a question is asked before it is given up.", ge=1, le=20)] = 5

@@ -9,14 +9,18 @@ import pytest
 from filters import registry
 from filters.contract import KEPT
 from pipelines import annotate
+from tests.filters.test_language_model import a_model
 from tests.support import ROOT, batch_of, tokenizer
 
 DECIDING = [n for n in registry.BUILT_IN if registry.load(n).measured_with is not None]
 
 
 def built(name, folder):
-    """A filter with its defaults, and with a tokenizer or a benchmark where it cannot do without."""
+    """A filter with its defaults, and with a tokenizer, a model or a benchmark where it cannot do without."""
     found = registry.load(name)
+    if name == "guard":
+        model = str(a_model(folder / "model.bin"))
+        return found(found.Options(model=model, labels={"eng_Latn": "odd", "fra_Latn": "even"}, threshold=0.7))
     if name == "contamination":
         pq.write_table(pq.read_table(ROOT / "sample_data" / "alpaca.parquet"), folder / "items.parquet")
         return found(found.Options(benchmarks=str(folder / "items.parquet"), words=3))

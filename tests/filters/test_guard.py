@@ -15,11 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from filters.contract import ConfigError, JudgeError
+from filters.contract import ConfigError, Edits, JudgeError
 from filters.guard import GuardFilter, answers, templates
 from filters.guard.cache import FILE, Cache
 from filters.guard.options import Endpoint, GuardOptions
 from filters.guard.pieces import cut
+from filters.guard.sent import Sent
 from tests.filters.guards import SAFE, UNSAFE, Fault, by_word, serving
 from tests.filters.test_language_model import a_model
 from tests.support import batch_of
@@ -187,6 +188,16 @@ def test_a_guard_that_is_gone_ends_the_unit_and_what_it_said_before_is_kept(tmp_
         assert asked <= 50 + 32 + 4
         assert len(server.asked) == asked + 150
     assert codes == [None] * 100
+
+
+def test_whoever_still_waits_is_not_waited_for(tmp_path):
+    rows = [{"prompt": f"Question {i}", "response": ""} for i in range(20)]
+    with serving(lambda told, n: Fault(401, stall=0.3) if n == 0 else Fault(stall=3)) as server:
+        start = time.monotonic()
+        with pytest.raises(JudgeError):
+            verdicts(guard(server, tmp_path, endpoint={"concurrency": 4}), rows)
+        assert time.monotonic() - start < 2
+        assert len(server.asked) <= 5
 
 
 def test_nobody_listens(tmp_path):
@@ -473,3 +484,34 @@ def test_what_it_costs_is_counted(tmp_path):
     assert as_list(judged.scores["cost_millionths"]) == [16, 16, 16]
     scores = {n: pa.array(as_list(c)) for n, c in judged.scores.items()}
     assert GuardFilter.totals(scores)["prompt_tokens"] == 66
+
+
+@pytest.mark.slow  # the recognizers take seconds to load
+def test_scrub_sends_placeholders_for_personal_data_and_changes_nothing_else(tmp_path):
+    long = "word " * 17 + "write to ann.lee@posteo.de about the bomb " + "word " * 30
+    rows = [
+        {"prompt": "I am ann.lee@posteo.de.", "response": "Noted, ann.lee@posteo.de."},
+        {"prompt": long, "response": ""},
+    ]
+    with serving(by_word) as server:
+        codes, judged, _ = verdicts(guard(server, tmp_path, endpoint={"scrub": True}, piece=100), rows)
+        sent = json.dumps(server.asked)
+    assert "posteo" not in sent and "ann" not in sent
+    assert "I am <EMAIL_1>." in sent and "about the bomb" in sent
+    assert codes == [None, "unsafe_content"]
+    assert not len(judged.edits)
+
+
+@given(st.text(max_size=30), st.lists(st.integers(0, 30), max_size=6), st.integers(0, 30))
+@settings(deadline=None, max_examples=60)
+def test_what_is_sent_in_two_pieces_is_what_is_sent_in_one(text, marks, at):
+    text = "x" + text
+    ends = [len(text[:i].encode()) for i in range(len(text) + 1)]
+    marks = sorted({ends[m % len(ends)] for m in marks})
+    edits = Edits()
+    for a, b in zip(marks[::2], marks[1::2], strict=False):
+        edits.add(0, a, b, "<P>", "P")
+    sent = Sent(batch_of([{"prompt": text, "response": ""}]), edits)
+    at, size = ends[at % len(ends)], ends[-1]
+    assert sent.text(0, 0, at) + sent.text(0, at, size) == sent.text(0, 0, size)
+    assert sent.text(0, 0, size).count("<P>") >= len(edits)
