@@ -124,9 +124,8 @@ class Asking:
                 pool.submit(one, key, *told)
             _collect(results, len(new), kept)
         finally:
-            asker.stop.set()
-            pool.shutdown(cancel_futures=True)
             asker.close()
+            pool.shutdown(cancel_futures=True)
 
 
 def _collect(results: Results, count: int, kept: cache.Cache) -> None:

@@ -6,11 +6,13 @@ quote the text, or the key.
 
 from __future__ import annotations
 
+import contextlib
 import email.utils
 import http.client
 import os
 import random
 import re
+import socket
 import ssl
 import threading
 import time
@@ -116,8 +118,12 @@ class Client:
         return why
 
     def close(self) -> None:
+        """Whoever waits for an answer is woken up."""
         self.stop.set()
-        for connection in self._open:
+        for connection in list(self._open):
+            if (sock := connection.sock) is not None:
+                with contextlib.suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
             connection.close()
 
     def _gone(self, why: str) -> str:
@@ -141,7 +147,7 @@ class Client:
             try:
                 return self._exchange(connection, body, until)
             except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
-                if not used:
+                if not used or self.stop.is_set():
                     raise
                 connection.close()
                 return self._exchange(connection, body, until)

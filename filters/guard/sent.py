@@ -22,12 +22,14 @@ class Sent:
 
     def text(self, segment: int, start: int, end: int) -> str:
         """Bytes start:end of a segment. Of a span that a piece's end divides, the placeholder stands in the first part."""
-        whole, parts, at = self._segments.bytes(segment), [], start
+        segments, parts, at = self._segments, [], start
+        # A view, since a long text is cut into many pieces.
+        whole = segments.buffers[segments.buffer[segment]][segments.start[segment] : segments.end[segment]]
         for a, b, made in self._edits.get(segment, ()):
             if b <= start or a >= end:
                 continue
-            parts.append(whole[at : max(a, at)])
+            parts.append(whole[at : max(a, at)].tobytes())
             parts.append(made if a >= start else b"")
             at = min(b, end)
-        parts.append(whole[at:end])
+        parts.append(whole[at:end].tobytes())
         return b"".join(parts).decode("utf-8", "ignore")

@@ -190,6 +190,16 @@ def test_a_guard_that_is_gone_ends_the_unit_and_what_it_said_before_is_kept(tmp_
     assert codes == [None] * 100
 
 
+def test_whoever_still_waits_is_not_waited_for(tmp_path):
+    rows = [{"prompt": f"Question {i}", "response": ""} for i in range(20)]
+    with serving(lambda told, n: Fault(401, stall=0.3) if n == 0 else Fault(stall=3)) as server:
+        start = time.monotonic()
+        with pytest.raises(JudgeError):
+            verdicts(guard(server, tmp_path, endpoint={"concurrency": 4}), rows)
+        assert time.monotonic() - start < 2
+        assert len(server.asked) <= 5
+
+
 def test_nobody_listens(tmp_path):
     with serving(by_word) as server:
         pass
