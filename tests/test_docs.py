@@ -65,3 +65,15 @@ def test_links_between_pages_lead_somewhere():
     for page in [ROOT / "README.md", *DOCS.rglob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_every_test_that_the_threat_model_names_exists():
+    """And every line of its tables names one."""
+    page = (DOCS / "security.md").read_text("utf-8")
+    for file, name in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page):
+        assert re.search(rf"^def {name}\(", (ROOT / file).read_text("utf-8"), re.MULTILINE), f"{file}::{name}"
+    threats = [
+        line for line in page.splitlines() if line.count("|") == 4 and not line.startswith(("|---", "| what is tried"))
+    ]
+    assert len(threats) > 25
+    assert [line for line in threats if "`tests/" not in line] == []

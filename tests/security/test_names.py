@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shlex
+import sys
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipelines import notify
 from tests.pipelines.conftest import Command, manifest, write_shard
 from tests.security.support import curated, watched
 
@@ -99,3 +102,14 @@ def test_links_in_the_output_do_not_lead_a_run_out_of_it(corpusmill: Command, sh
     assert victim.read_text() == "mine"
     corpusmill("verify", out)
     assert manifest(out)["records"]["read"] == 160
+
+
+def test_what_is_told_of_a_failure_reaches_the_command_as_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names in the message are words of an environment variable, to no shell."""
+    monkeypatch.chdir(tmp_path)
+    message = "$(touch owned) `touch owned` ; touch owned\n--help"
+    code = "import os, pathlib; pathlib.Path('told').write_text(os.environ['CORPUSMILL_MESSAGE'])"
+    failed = notify.Failure("r", "out", "1", 3, message)
+    assert notify.tell(f"{sys.executable} -c {shlex.quote(code)}", failed) is None
+    assert (tmp_path / "told").read_text() == message
+    assert not (tmp_path / "owned").exists()
