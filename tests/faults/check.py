@@ -179,6 +179,7 @@ def plain(line: str, made: World, out: Path) -> str:
     """A line without what differs from run to run."""
     for path, name in ((out, "OUT"), (made.home / "in", "IN"), (out.parent, "HOME")):
         line = line.replace(str(path), name)
+    line = re.sub(r"\b[0-9a-f]{64}\b", "DIGEST", line)
     return re.sub(r"process \d+ on \S+?(?=[;,: ]|$)", "process N on HOST", line)
 
 
