@@ -68,7 +68,8 @@ CLOSERS = {
 _KEYWORDS = frozenset({"if", "fi", "case", "esac", "do", "done"})
 
 _MACRO = re.compile(
-    rb"\b[A-Z][A-Z0-9_]{2,}\b|\b_\w+|\b\w+_[A-Z]{2,}\w*|#[ \t]*(?:if|el|end|define|pragma|region)|\bva_arg\b|\boffsetof\b|\btypeof\b|\boperator\b"
+    rb"\b[A-Z][A-Z0-9_]{2,}\b|\b_\w+|\b\w+_[A-Z]{2,}\w*|#[ \t]*(?:if|el|end|define|pragma|region)|\bva_arg\b"
+    rb"|\boffsetof\b|\btypeof\b|\boperator\b"
     rb"|\b[a-z]+_[a-z]+\b\s*$",
     re.MULTILINE,
 )
@@ -106,14 +107,10 @@ def check(language: str, code: bytes) -> Verdict:
     if not root.has_error:
         lost = reserved.misplaced(language, root, code)
         return PARSES if lost is None else broken(lost)
-    for before, after in _wrappers(language, code):
-        wrapped = grammars.parse(language, before + code + after)
-        if wrapped is None or wrapped.root_node.has_error:
-            continue
-        if reserved.misplaced(language, wrapped.root_node, before + code + after) is None:
-            return PARSES
+    if _is_part(language, code):
+        return PARSES
     at = _first(root)
-    if len(code) <= LONGEST_FRAGMENT and any(_only_unended(language, code + end) for end in ENDS.get(language, ())):
+    if len(code) <= LONGEST_FRAGMENT and any(_clean(language, code + end) for end in ENDS.get(language, ())):
         return open_("fragment", at)
     lonely = lexis.unpaired(language, code) if language in lexis.LANGUAGES else unpaired(root, shell=language == "bash")
     if lonely is not None:
@@ -136,10 +133,20 @@ def _wrappers(language: str, code: bytes) -> tuple[tuple[bytes, bytes], ...]:
     return ((b"x", b"\n"), (b"x", b";\n"), *WRAPPERS.get(language, ())) if chained else WRAPPERS.get(language, ())
 
 
-def _only_unended(language: str, code: bytes) -> bool:
-    """Whether the text parses with the end that its last statement or declaration lacks."""
-    tree = grammars.parse(language, code)
-    return tree is not None and not tree.root_node.has_error
+def parses(language: str, code: bytes) -> bool:
+    """Whether it is a program or a part of one, without saying where it is not."""
+    return _clean(language, code) or _is_part(language, code)
+
+
+def _is_part(language: str, code: bytes) -> bool:
+    return any(_clean(language, before + code + after) for before, after in _wrappers(language, code))
+
+
+def _clean(language: str, code: bytes) -> bool:
+    tree = grammars.parse(language, code, strict=True)
+    if tree is None or tree.root_node.has_error:
+        return False
+    return reserved.misplaced(language, tree.root_node, code) is None
 
 
 def _first(root: Any) -> int:

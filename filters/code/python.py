@@ -18,8 +18,10 @@ from filters.code import grammars
 from filters.code.verdict import LEGACY, PARSES, Verdict, broken, open_
 
 PYTHON2 = re.compile(
-    rb"\b(?:print|exec)[ \t]+[^=(\s.,)\]]|\bprint[ \t]*(?:\(.{0,200}\)[ \t]*%|>>|$)|\bexcept[^:\n]{1,200},|\braise[ \t]+\w[\w.]*[ \t]*,|<>|`|\b0\d+\b"
-    rb"|\b\d+[lL]\b|\b[uU][rR]['\"]|\basync\b|\bprint[ \t]*\(.{0,200}\)[ \t]*,|\bdef[^:\n]{0,200}\(\(|\blambda[ \t]*\(|\bexec\b|\t|\bprint\b[^(\n]",
+    rb"\b(?:print|exec)[ \t]+[^=(\s.,)\]]|\bprint[ \t]*(?:\(.{0,200}\)[ \t]*%|>>|$)|\bexcept[^:\n]{1,200},"
+    rb"|\braise[ \t]+\w[\w.]*[ \t]*,|<>|`|\b0\d+\b"
+    rb"|\b\d+[lL]\b|\b[uU][rR]['\"]|\basync\b|\bprint[ \t]*\(.{0,200}\)[ \t]*,|\bdef[^:\n]{0,200}\(\("
+    rb"|\blambda[ \t]*\(|\bexec\b|\t|\bprint\b[^(\n]",
     re.MULTILINE,
 )
 """Signs of Python 2, one of which must be there: its grammar in our tables is looser than Python 3's parser elsewhere."""

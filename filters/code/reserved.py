@@ -45,7 +45,8 @@ _NAMES = frozenset(
 )
 
 _ALLOWED = words(
-    "token_tree token_repetition token_tree_pattern token_repetition_pattern export_specifier import_specifier method method_declaration member_call_expression scoped_call_expression "
+    "token_tree token_repetition token_tree_pattern token_repetition_pattern export_specifier import_specifier "
+    "method method_declaration member_call_expression scoped_call_expression "
     "const_element class_constant_access_expression enum_case argument alias singleton_method undef"
 )
 """Where a language lets them be names: methods of Ruby and PHP, ``export {x as null}``; a macro's tokens are no names at all."""
