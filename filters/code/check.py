@@ -64,10 +64,14 @@ def _judged(language: str, block: Block) -> Verdict:
     if not block.closed:
         return open_("truncated", found.at)
     for other in SIBLINGS.get(language, ()):
-        if _may_be(other, language, code) and parsed(other, code).holds:
+        if _may_be(other, language, code) and _holds(other, code):
             return PARSES if (language, other) in SAME else open_("mislabelled", found.at)
     cause = fragments.excuse(language, code, found.at)
     return found if cause is None else open_(cause, found.at)
+
+
+def _holds(language: str, code: bytes) -> bool:
+    return grammar_check.parses(language, code) if language in GRAMMARS else parsed(language, code).holds
 
 
 def _may_be(other: str, language: str, code: bytes) -> bool:

@@ -20,11 +20,13 @@ _DOTS = re.compile(
     re.IGNORECASE,
 )
 _TEMPLATE = re.compile(
-    rb"\{\{.{0,300}?\}\}|\{%.{0,300}?%\}|<%.{0,300}?%>|\{#.{0,300}?#\}|\[\[(?-i:[A-Z_ ]+)\]\]|\b__(?-i:[A-Z_]+)__\b|\bYOUR_\w+|\[(?:your|insert|add)\b[^\]\n]*\]",
+    rb"\{\{.{0,300}?\}\}|\{%.{0,300}?%\}|<%.{0,300}?%>|\{#.{0,300}?#\}|\[\[(?-i:[A-Z_ ]+)\]\]"
+    rb"|\b__(?-i:[A-Z_]+)__\b|\bYOUR_\w+|\[(?:your|insert|add)\b[^\]\n]*\]",
     re.DOTALL | re.IGNORECASE,
 )
 _PLACEHOLDER = re.compile(
-    rb"<(?:[a-z]{1,30}(?:[-_ ][a-z0-9]{1,30}){1,8}|[A-Z]{1,30}(?:[-_ ][A-Z0-9]{1,30}){1,8}|your|name|path|file|filename|value|url|type|key|id"
+    rb"<(?:[a-z]{1,30}(?:[-_ ][a-z0-9]{1,30}){1,8}|[A-Z]{1,30}(?:[-_ ][A-Z0-9]{1,30}){1,8}|your|name|path|file"
+    rb"|filename|value|url|type|key|id"
     rb"|number|string|expression|condition|statements?|code|body)>|<\.\.\.>"
 )
 _INTERPOLATED = re.compile(rb"\$\{[^}\n]+\}|\$\([^)\n]+\)|%\(\w+\)s|%[sd]\b|\$[A-Z_]{2,}|@\w+@|#\{[^}\n]+\}")

@@ -68,7 +68,8 @@ CLOSERS = {
 _KEYWORDS = frozenset({"if", "fi", "case", "esac", "do", "done"})
 
 _MACRO = re.compile(
-    rb"\b[A-Z][A-Z0-9_]{2,}\b|\b_\w+|\b\w+_[A-Z]{2,}\w*|#[ \t]*(?:if|el|end|define|pragma|region)|\bva_arg\b|\boffsetof\b|\btypeof\b"
+    rb"\b[A-Z][A-Z0-9_]{2,}\b|\b_\w+|\b\w+_[A-Z]{2,}\w*|#[ \t]*(?:if|el|end|define|pragma|region)|\bva_arg\b"
+    rb"|\boffsetof\b|\btypeof\b|\boperator\b"
     rb"|\b[a-z]+_[a-z]+\b\s*$",
     re.MULTILINE,
 )
@@ -89,6 +90,9 @@ _DECLARES = re.compile(
 )
 """What the grammar of TypeScript does not know: functions without a name or a body, ``global``, some signatures of declaration files."""
 
+LINES_BEFORE = 4
+"""Lines before an error in which a macro may have opened what goes wrong there."""
+
 MOST_ERRORS = 20
 """Errors whose neighbourhood is looked at."""
 
@@ -103,14 +107,10 @@ def check(language: str, code: bytes) -> Verdict:
     if not root.has_error:
         lost = reserved.misplaced(language, root, code)
         return PARSES if lost is None else broken(lost)
-    for before, after in WRAPPERS.get(language, ()) if len(code) <= LONGEST_FRAGMENT else ():
-        wrapped = grammars.parse(language, before + code + after)
-        if wrapped is None or wrapped.root_node.has_error:
-            continue
-        if reserved.misplaced(language, wrapped.root_node, before + code + after) is None:
-            return PARSES
+    if _is_part(language, code):
+        return PARSES
     at = _first(root)
-    if len(code) <= LONGEST_FRAGMENT and any(_only_unended(language, code + end) for end in ENDS.get(language, ())):
+    if len(code) <= LONGEST_FRAGMENT and any(_clean(language, code + end) for end in ENDS.get(language, ())):
         return open_("fragment", at)
     lonely = lexis.unpaired(language, code) if language in lexis.LANGUAGES else unpaired(root, shell=language == "bash")
     if lonely is not None:
@@ -126,10 +126,27 @@ def check(language: str, code: bytes) -> Verdict:
     return broken(at)
 
 
-def _only_unended(language: str, code: bytes) -> bool:
-    """Whether the text parses with the end that its last statement or declaration lacks."""
-    tree = grammars.parse(language, code)
-    return tree is not None and not tree.root_node.has_error
+def _wrappers(language: str, code: bytes) -> tuple[tuple[bytes, bytes], ...]:
+    if len(code) > LONGEST_FRAGMENT:
+        return ()
+    chained = code.lstrip()[:1] == b"." and language != "css"
+    return ((b"x", b"\n"), (b"x", b";\n"), *WRAPPERS.get(language, ())) if chained else WRAPPERS.get(language, ())
+
+
+def parses(language: str, code: bytes) -> bool:
+    """Whether it is a program or a part of one, without saying where it is not."""
+    return _clean(language, code) or _is_part(language, code)
+
+
+def _is_part(language: str, code: bytes) -> bool:
+    return any(_clean(language, before + code + after) for before, after in _wrappers(language, code))
+
+
+def _clean(language: str, code: bytes) -> bool:
+    tree = grammars.parse(language, code, strict=True)
+    if tree is None or tree.root_node.has_error:
+        return False
+    return reserved.misplaced(language, tree.root_node, code) is None
 
 
 def _first(root: Any) -> int:
@@ -151,7 +168,9 @@ def _near_macro(language: str, root: Any, code: bytes) -> bool:
     if _OWN_HEADERS.search(code):
         return True
     for node in islice(grammars.errors(root), MOST_ERRORS):
-        low = code.rfind(b"\n", 0, max(code.rfind(b"\n", 0, node.start_byte), 0)) + 1
+        low = node.start_byte
+        for _ in range(1 + LINES_BEFORE):
+            low = max(code.rfind(b"\n", 0, low), 0)
         high = code.find(b"\n", code.find(b"\n", min(node.end_byte, node.start_byte + 400)) + 1)
         if (_DIRECTIVE if language == "csharp" else _MACRO).search(code, low, high if high >= 0 else len(code)):
             return True

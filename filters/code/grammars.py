@@ -32,21 +32,23 @@ GRAMMARS = {
 PACKAGES = ("tree-sitter", *sorted({module.replace("_", "-") for module, _ in GRAMMARS.values()}))
 
 CHUNK = 1 << 16
-STEPS = 200
+STEPS = 50
 """Calls of the parser's progress hook that any block may cost, and one more for each of its BYTES_A_STEP: counted, not timed, so
 that the verdict is the same on a slow machine. Real code takes one a 180 bytes; a text that makes the parser follow many readings
 at once takes far more."""
 BYTES_A_STEP = 20
 
 
-def parse(language: str, code: bytes) -> Any:
-    """The tree, or None if it would take more work than a text of its size may."""
+def parse(language: str, code: bytes, *, strict: bool = False) -> Any:
+    """The tree, or None if it would take more work than a text of its size may; strict: or as soon as there is an error.
+
+    Recovering from errors is most of the work, and of no use where only a text without any counts."""
     parser, left = _parser(language), STEPS + len(code) // BYTES_A_STEP
 
-    def enough(_offset: int, _error: bool) -> bool:
+    def enough(_offset: int, error: bool) -> bool:
         nonlocal left
         left -= 1
-        return left < 0
+        return left < 0 or (strict and error)
 
     try:
         return parser.parse(lambda at, _point: code[at : at + CHUNK], progress_callback=enough)

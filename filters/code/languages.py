@@ -72,20 +72,20 @@ SQL_DIALECTS = {
 
 _NAME = re.compile(r"[\w#+.-]+")
 _SIGNS = (
-    ("php", re.compile(rb"\s*<\?php\b")),
-    ("python", re.compile(rb"#!.{0,40}\bpython|(?m:^(?:async )?def \w+\(.*\)(?: ->.*)?:\s*$|^class "
+    ("php", re.compile(rb"\A\s*<\?php\b")),
+    ("python", re.compile(rb"\A#!.{0,40}\bpython|(?m:^(?:async )?def \w+\(.*\)(?: ->.*)?:\s*$|^class "
                           rb"\w+(?:\(.*\))?:\s*$|^from [\w.]+ import \w)")),
-    ("bash", re.compile(rb"#!.{0,40}\b(?:ba|z|da|k)?sh\b")),
+    ("bash", re.compile(rb"\A#!.{0,40}\b(?:ba|z|da|k)?sh\b")),
     ("cpp", re.compile(rb"(?m)^[ \t]*#include\s*<(?:iostream|vector|string|map|algorithm|memory|bits/\S+)>|^[ \t]*using namespace std;")),
     ("c", re.compile(rb"(?m)^[ \t]*#include\s*[<\"][\w/]+\.h[>\"]")),
-    ("html", re.compile(rb"(?i)\s*<!doctype html|\s*<html[\s>]")),
-    ("xml", re.compile(rb"\s*<\?xml\b")),
+    ("html", re.compile(rb"(?i)\A\s*<(?:!doctype html|html[\s>])")),
+    ("xml", re.compile(rb"\A\s*<\?xml\b")),
     ("go", re.compile(rb"(?m)\A(?:\s*//.*\n)*\s*package \w+\s*$")),
     ("java", re.compile(rb"(?m)^[ \t]*public (?:final |abstract )?(?:class|interface|enum) \w+.*\{|^import java\.")),
     ("rust", re.compile(rb"(?m)^[ \t]*(?:pub )?fn \w+(?:<.*>)?\(.*\).*\{\s*$|^use std::")),
-    ("latex", re.compile(rb"\s*\\documentclass\b")),
-    ("json", re.compile(rb'\s*[\[{]\s*(?:\{\s*)?"[^"\n]{1,80}"\s*[:,\]]')),
-    ("sql", re.compile(rb"(?i)\s*(?:select\s[^;]{1,4000}?\sfrom\s|create table \S+\s*\(|insert into \S+[\s(])")),
+    ("latex", re.compile(rb"\A\s*\\documentclass\b")),
+    ("json", re.compile(rb'\A\s*[\[{]\s*(?:\{\s*)?"[^"\n]{1,80}"\s*[:,\]]')),
+    ("sql", re.compile(rb"(?i)\A\s*(?:select\s[^;]{1,4000}?\sfrom\s|create table \S+\s*\(|insert into \S+[\s(])")),
 )  # fmt: skip
 
 
@@ -108,4 +108,4 @@ def declared(info: str) -> str | None:
 def detected(code: bytes) -> str | None:
     """The language of a block without a name, where its first kilobytes leave no doubt."""
     head = code[:4096]
-    return next((language for language, sign in _SIGNS if sign.match(head) or sign.search(head)), None)
+    return next((language for language, sign in _SIGNS if sign.search(head)), None)

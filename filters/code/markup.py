@@ -58,7 +58,7 @@ def _closed(stack: list[tuple[bytes, int]], name: bytes) -> bool:
 
 
 _LATEX = re.compile(
-    rb"\\begin\s*\{(?P<verbatim>verbatim\*?|lstlisting|minted|Verbatim|comment|filecontents\*?|alltt)\}.*?(?:\\end\s*\{(?P=verbatim)\}|\Z)"
+    rb"\\begin\s*\{(?P<verbatim>verbatim\*?|lstlisting|minted|[BL]?Verbatim|comment|filecontents\*?|alltt)\}.*?(?:\\end\s*\{(?P=verbatim)\}|\Z)"
     rb"|\\verb\*?(?P<bar>[^\w\s*]).*?(?P=bar)|(?<!\\)%[^\n]*|\\(?P<be>begin|end)\s*\{(?P<name>[^{}\\]*)\}|\\(?P<math>[\[\]()])|\\."
     rb"|(?P<open>\{)|(?P<close>\})|(?P<dollar>\$\$?)|(?P<left>)(?!)",
     re.DOTALL,

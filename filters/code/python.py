@@ -18,8 +18,10 @@ from filters.code import grammars
 from filters.code.verdict import LEGACY, PARSES, Verdict, broken, open_
 
 PYTHON2 = re.compile(
-    rb"\b(?:print|exec)[ \t]+[^=(\s.,)\]]|\bprint[ \t]*(?:\(.{0,200}\)[ \t]*%|>>|$)|\bexcept[^:\n]{1,200},|\braise[ \t]+\w[\w.]*[ \t]*,|<>|`|\b0\d+\b"
-    rb"|\b\d+[lL]\b|\b[uU][rR]['\"]|\basync\b|\bprint[ \t]*\(.{0,200}\)[ \t]*,|\bdef[^:\n]{0,200}\(\(|\blambda[ \t]*\(|\bexec\b|\t|\bprint\b[^(\n]",
+    rb"\b(?:print|exec)[ \t]+[^=(\s.,)\]]|\bprint[ \t]*(?:\(.{0,200}\)[ \t]*%|>>|$)|\bexcept[^:\n]{1,200},"
+    rb"|\braise[ \t]+\w[\w.]*[ \t]*,|<>|`|\b0\d+\b"
+    rb"|\b\d+[lL]\b|\b[uU][rR]['\"]|\basync\b|\bprint[ \t]*\(.{0,200}\)[ \t]*,|\bdef[^:\n]{0,200}\(\("
+    rb"|\blambda[ \t]*\(|\bexec\b|\t|\bprint\b[^(\n]",
     re.MULTILINE,
 )
 """Signs of Python 2, one of which must be there: its grammar in our tables is looser than Python 3's parser elsewhere."""
@@ -31,7 +33,7 @@ _LIMIT = re.compile(
     "too many nested parentheses|Exceeds the limit|too many levels of indentation|too many statically nested"
 )
 _MAGIC = re.compile(rb"(?m)^(?P<indent>[ \t]*)(?:[%!]|\?\w).*$|^(?P<help>[ \t]*)[\w.]+\?\??[ \t]*$")
-_PROMPT = re.compile(rb"(?m)^[ \t]*>>>[ \t]?")
+_PROMPT = re.compile(rb"[ \t]*>>>(?:[ \t]|$)", re.MULTILINE)
 _BLOCK_END = re.compile(rb":[ \t]*(?:#.*)?\s*\Z")
 _CLAUSE = re.compile(rb"\s*(?:(?:elif|else)\b|(except|finally)\b|(case)\b)")
 
@@ -50,8 +52,8 @@ def check(code: bytes) -> Verdict:
 
 
 def inputs(code: bytes) -> bytes | None:
-    """What was typed in an interpreter's transcript; None if it is none."""
-    if not _PROMPT.search(code):
+    """What was typed in an interpreter's transcript; None if it is none: a program may quote one in a docstring."""
+    if not _PROMPT.match(code.lstrip(b"\n")):
         return None
     lines = [line.lstrip() for line in code.split(b"\n")]
     typed = [line[4:] for line in lines if line.startswith((b">>> ", b"... ", b">>>\t")) or line in (b">>>", b"...")]
@@ -106,6 +108,7 @@ def _plain(code: bytes) -> bytes:
 
 def _whole(code: bytes) -> bytes:
     """A clause gets the statement it belongs to, a header that ends the block gets a body."""
+    code = _heads(code) + code
     clause = _CLAUSE.match(code)
     if clause is not None:
         before = b"try:\n pass\n" if clause[1] else b"match 0:\n" if clause[2] else b"if 0:\n pass\n"
@@ -114,6 +117,16 @@ def _whole(code: bytes) -> bytes:
         last = code.rstrip().rsplit(b"\n", 1)[-1]
         code = code.rstrip() + b"\n" + b" " * (len(last) - len(last.lstrip()) + 1) + b"pass\n"
     return code
+
+
+def _heads(code: bytes) -> bytes:
+    """Heads for what a fragment begins in the middle of: one for each indentation that it falls back to."""
+    lines = [line for line in code.split(b"\n") if line.strip()]
+    margins = [len(line) - len(line.lstrip()) for line in lines]
+    if not margins or not margins[0]:
+        return b""
+    below = sorted({m for m in margins if m < margins[0]})
+    return b"".join(b" " * m + b"if 1:\n" for m in below)
 
 
 _TSTRING = re.compile(rb"\b(?:t|rt|tr)(?=[\"'])", re.IGNORECASE)

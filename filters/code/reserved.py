@@ -12,7 +12,7 @@ from typing import Any
 from filters.code.languages import words
 
 _C = "return while for if else switch case break continue do goto sizeof struct typedef enum union static const void default"
-_CPP = f"{_C} class namespace template using new delete public private protected try catch throw true false nullptr this typename"
+_CPP = f"{_C} class namespace template using new delete public private protected try catch throw nullptr typename"
 _JVM = "return while for if else switch case break continue do class void null true false new public private protected try catch "
 _JVM += "finally throw"
 WORDS = {
@@ -36,7 +36,7 @@ WORDS = {
 }
 WORDS["typescript"] = WORDS["tsx"] = WORDS["javascript"]
 _PATTERNS = {
-    lang: re.compile(rf"(?<![\w.:$@&'\"-])(?:{words.replace(' ', '|')})(?![\w:?!'\"-])".encode())
+    lang: re.compile(rf"(?<![\w.:$@&'\"->])(?:{words.replace(' ', '|')})(?![\w:?!'\"-])".encode())
     for lang, words in WORDS.items()
 }
 
@@ -45,7 +45,8 @@ _NAMES = frozenset(
 )
 
 _ALLOWED = words(
-    "token_tree export_specifier import_specifier method method_declaration member_call_expression scoped_call_expression "
+    "token_tree token_repetition token_tree_pattern token_repetition_pattern export_specifier import_specifier "
+    "method method_declaration member_call_expression scoped_call_expression "
     "const_element class_constant_access_expression enum_case argument alias singleton_method undef"
 )
 """Where a language lets them be names: methods of Ruby and PHP, ``export {x as null}``; a macro's tokens are no names at all."""

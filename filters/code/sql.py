@@ -19,8 +19,10 @@ ANY = ("", "postgres", "mysql", "tsql", "oracle", "sqlite", "bigquery", "snowfla
 
 _PROCEDURAL = re.compile(
     rb"(?im)\bdelimiter\b|\b(?:create|alter)\s+(?:or\s+\w+\s+)?(?:definer\s*=\s*\S+\s+)?(?:procedure|function|trigger|package|event|rule|policy|domain"
-    rb"|operator|aggregate|cast|publication|extension|virtual|role|user|login|server)\b|\bdeclare\b|\bbegin\s*$|\bend\s+if\b|\bloop\b|^[ \t]*\\\w|^[ \t]*\.\w+|^[ \t]*go\s*$"
-    rb"|\$\$|^[ \t]*(?:exec|execute|call|grant|revoke|set|explain|analyze|vacuum|pragma|show|use|load|lock|prepare|do|print|raise|optimize|sp_\w+)\b|^[ \t]*@"
+    rb"|operator|aggregate|cast|publication|extension|virtual|role|user|login|server)\b|\bdeclare\b|\bbegin\s*$"
+    rb"|\bend\s+if\b|\bloop\b|^[ \t]*\\\w|^[ \t]*\.\w+|^[ \t]*go\s*$"
+    rb"|\$\$|^[ \t]*(?:exec|execute|call|grant|revoke|set|explain|analyze|vacuum|pragma|show|use|load|lock"
+    rb"|prepare|do|print|raise|optimize|sp_\w+)\b|^[ \t]*@"
 )
 """Statements that sqlglot does not claim to read: procedures, clients' own commands, administration."""
 
