@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -37,6 +38,7 @@ class Warm:
 
     def __init__(self, preload: Path, logs: Path, *first: str | Path) -> None:
         self.logs = logs
+        self.running: set[int] = set()
         environment = {**os.environ, "LD_PRELOAD": str(preload), "PYTHONSAFEPATH": "1", "PYTHONPATH": str(ROOT)}
         self.server = subprocess.Popen(
             [sys.executable, "-m", "tests.faults.warm", *map(str, first)], cwd=logs, env=environment, text=True,
@@ -45,17 +47,24 @@ class Warm:
 
     def start(self, *argv: str | Path, env: Mapping[str, str] | None = None) -> int:
         """Start ``corpusmill ARGV``; its process id, which is its group's too."""
-        return self._ask({"run": [str(a) for a in argv], "env": dict(env or {}), "logs": str(self.logs)})
+        pid = self._ask({"run": [str(a) for a in argv], "env": dict(env or {}), "logs": str(self.logs)})
+        self.running.add(pid)
+        return pid
 
     def wait(self, pid: int) -> Ended:
         """Until it has ended, or was stopped."""
         status = self._ask({"wait": pid})
         if os.WIFSTOPPED(status):
             return Ended(0, stopped=True)
+        self.running.discard(pid)
         out, err = ((self.logs / f"{pid}.{name}").read_text("utf-8", "replace") for name in ("out", "err"))
         return Ended(os.waitstatus_to_exitcode(status), out, err)
 
     def close(self) -> None:
+        """End the server, and what a test that failed has left standing."""
+        for pid in self.running:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         assert self.server.stdin and self.server.stdout
         self.server.stdin.close()
         self.server.wait(60)
