@@ -119,9 +119,15 @@ def finish(ledger: Ledger) -> bool:
     for key in journal["units"]:
         staged, unit = ledger.root / STAGED / key, ledger.unit(key)
         if staged.is_dir():
-            shutil.rmtree(unit, ignore_errors=True)
-            staged.rename(unit)
-            sync_folder(unit.parent)
+            try:
+                if unit.is_dir():
+                    shutil.rmtree(unit)
+                staged.rename(unit)
+                sync_folder(unit.parent)
+            except OSError as error:
+                raise OutputError(
+                    f"{unit} still holds what is to be forgotten: {error.strerror}; mend it and do the same again"
+                ) from None
     told = journal["manifest"]
     if judged := journal.get("compare"):
         told = _compared(ledger, told, dict(judged))

@@ -94,7 +94,19 @@ def republish(ledger: Ledger, told: Mapping[str, Any], *, files: bool) -> dict[s
     except (OSError, ValueError) as error:
         told_why = getattr(error, "strerror", None) or "run.json is not JSON"
         raise OutputError(f"{out} cannot be published: {told_why}; mend it and do the same again") from None
+    if files and (left := _left(ledger, new["digest"])):
+        raise OutputError(f"{left} may hold what was to go, and cannot be deleted: mend it and do the same again")
     return new
+
+
+def _left(ledger: Ledger, digest: str) -> Path | None:
+    """What was to be deleted and is still there: deleting can fail without a word, and then nobody may say that it was done."""
+    others = (p for p in (ledger.root / versions.FOLDER).glob("*") if p.name != digest)
+    staged = (ledger.root / "staging").glob("*")
+    places = [ledger.root / REFUSED, *others, *staged]
+    if ledger.load(versions.ORDER).get("prune"):
+        places.append(ledger.root / "units")
+    return next((p for p in places if p.exists()), None)
 
 
 def finish(ledger: Ledger) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines import forget
-from pipelines.errors import UsageError
+from pipelines.errors import OutputError, UsageError
 from pipelines.forget import List
 from pipelines.verify import verify
 from tests.pipelines.conftest import Command, contents, manifest
@@ -217,4 +218,28 @@ def test_a_list_in_the_recipe_keeps_them_out_and_nothing_of_them_is_left(corpusm
     assert {r["reason"] for r in texts} == {"opted_out_id", "language_not_allowed"}
     left = "".join(str(pq.read_table(p).to_pylist()) for k in ("data", "rejected") for p in (out / k).glob("*.parquet"))
     assert "Number 3," not in left and "Numer 4," not in left and "Number 5," in left
+    assert verify(out) == []
+
+
+@pytest.fixture
+def stubborn(out):
+    """A record in a place that nothing can be deleted from, where this machine lets us make one."""
+    place = out / ".corpusmill" / "refused"
+    place.mkdir()
+    file = place / "a.parquet"
+    pq.write_table(rows([3]), file)
+    if subprocess.run(["chattr", "+i", file], capture_output=True, check=False).returncode:
+        pytest.skip("this test needs a file system with immutable files, and root")
+    yield file
+    subprocess.run(["chattr", "-i", file], capture_output=True, check=False)
+
+
+def test_what_cannot_be_deleted_is_told_and_done_once_it_can(corpusmill, out, tmp_path, stubborn):
+    """Nobody is told that a record is gone while a file of it stands."""
+    with pytest.raises(OutputError, match="refused may hold what was to go"):
+        forget.forget(out, matching(3), ASKED)
+    subprocess.run(["chattr", "-i", stubborn], check=True)
+    assert "person3@" in everything(out)
+    corpusmill.run(tmp_path / "in", out)
+    assert "person3@" not in everything(out)
     assert verify(out) == []
