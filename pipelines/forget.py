@@ -26,7 +26,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from filters.batch import Batch
-from pipelines import histograms, manifest, publish, recipe, resolve, signatures
+from pipelines import histograms, manifest, packs, publish, recipe, resolve, signatures
 from pipelines.again import facts_of, minus, rows_of, sums_left, told_of
 from pipelines.errors import OutputError, UsageError
 from pipelines.ledger import OF, Ledger, sync_folder, write_synced
@@ -116,6 +116,7 @@ def finish(ledger: Ledger) -> bool:
     if not journal:
         return publish.finish(ledger)
     ledger.still_held()
+    packs.drop(ledger)
     for key in journal["units"]:
         staged, unit = ledger.root / STAGED / key, ledger.unit(key)
         if staged.is_dir():

@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -82,8 +82,8 @@ class Ledger:
         """A finished unit's receipt; None while it is not done."""
         try:
             told = json.loads((self.unit(key) / "receipt.json").read_text("utf-8"))
-            return told if is_inside(f"data/{told['output']}") else None
-        except (OSError, ValueError, TypeError, KeyError):
+            return told if is_receipt(told) else None
+        except (OSError, ValueError):
             return None
 
     def stage(self, key: str) -> Path:
@@ -153,9 +153,14 @@ def is_inside(path: object) -> bool:
     return len(parts) > 1 and parts[0] in OURS and not {"", ".", ".."} & set(parts)
 
 
-def write_synced(path: Path, data: bytes) -> None:
+def is_receipt(told: object) -> bool:
+    """Whether it can be a unit's receipt: its files stay inside of the dataset."""
+    return isinstance(told, dict) and is_inside(f"data/{told.get('output')}")
+
+
+def write_synced(path: Path, data: bytes | Iterable[bytes]) -> None:
     with path.open("wb") as file:
-        file.write(data)
+        file.writelines([data] if isinstance(data, bytes) else data)
         file.flush()
         os.fsync(file.fileno())
 

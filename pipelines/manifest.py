@@ -8,25 +8,26 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
+import msgspec
 
-from filters.contract import ConfigError, Filter
-from filters.reading import ReadFilter
-from pipelines import histograms
+from filters.contract import ConfigError
 from pipelines.errors import UsageError
 from pipelines.ledger import is_inside, is_key
 from pipelines.provenance import about, columns, tokens
 from pipelines.recipe import Recipe
-from pipelines.units import Plan
-from pipelines.write import REASON_EXAMPLES, fewest, table_names
+from pipelines.totals import Totals
+from pipelines.units import Plan, PlannedShard
 
 VERSION = "corpusmill/manifest/1"
 SCHEMA_FILE = "manifest.schema.json"
+PIECE = 1000
+"""Entries of a long list that are turned into JSON at a time."""
 
 
 def json_schema() -> dict[str, Any]:
@@ -37,28 +38,29 @@ def json_schema() -> dict[str, Any]:
 def build(
     recipe: Recipe,
     plan: Plan,
-    receipts: Mapping[str, dict[str, Any]],
+    receipts: Mapping[str, Mapping[str, Any]],
     parents: Sequence[Mapping[str, str]] = (),
     standing: Mapping[str, Any] | None = None,
     compared: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The manifest of a dataset from the receipts (by unit key) of the units that were finished.
+    """The manifest of a dataset from the receipts (by unit key) of the units that were finished. Each receipt is asked for once, in
+    the order of the plan.
 
     parents: name and data_digest of the datasets that were read. standing: the manifest published before; what people found
     when they reviewed it still holds if the recipe is the same, and an audit if the kept records are. compared: what filters that
     compare records say of those that they reject.
     """
-    done = [receipts[u.key] for u in plan.units if u.key in receipts]
-    counted = _counted(recipe, done, recipe.assets(), compared or {})
+    inputs: list[dict[str, Any]] = [{"path": name, "status": "failed", "why": why} for name, why in plan.failed.items()]
+    counted = _counted(recipe, _each(plan, receipts, inputs), recipe.assets(), compared or {})
     body = {
         "manifest": VERSION,
         "name": recipe.name,
-        "complete": not plan.failed and len(done) == len(plan.units),
+        "complete": all(entry["status"] == "read" for entry in inputs),
         "records": counted["records"],
         "about": about.told(recipe.about),
         "recipe": {"fingerprint": recipe.fingerprint(), "effective": recipe.effective()},
         "software": recipe.software(),
-        "inputs": _inputs(plan, receipts),
+        "inputs": sorted(inputs, key=lambda e: e["path"]),
         "schemas": columns.told(plan),
         "parents": [dict(p) for p in parents],
         **counted,
@@ -75,15 +77,16 @@ def build(
 def recounted(
     told: Mapping[str, Any],
     recipe: Recipe,
-    receipts: Mapping[str, dict[str, Any]],
+    receipts: Mapping[str, Mapping[str, Any]],
     compared: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """A manifest with everything that is counted from receipts counted anew, when units of it have changed."""
     keys = list(dict.fromkeys(entry["unit"] for entry in told["outputs"]))
-    done = [receipts[key] for key in keys]
-    rows = _sum({r["shard"]: r["files"]["annotations"]["rows"]} for r in done)
     assets = {f["name"]: f["assets"] for f in told["filters"]}
-    counted = _counted(recipe, done, assets, compared or {})
+    counted = _counted(recipe, (receipts[key] for key in keys), assets, compared or {})
+    rows: Counter[str] = Counter()
+    for entry in counted["outputs"]:
+        rows[entry["shard"]] += entry["rows"] if entry["path"].startswith("annotations/") else 0
     # An audit speaks of the records that were there.
     stale = {"audit"} if counted["data_digest"] != told["data_digest"] else set()
     return {
@@ -93,48 +96,100 @@ def recounted(
     }
 
 
+def _each(
+    plan: Plan, receipts: Mapping[str, Mapping[str, Any]], inputs: list[dict[str, Any]]
+) -> Iterator[Mapping[str, Any]]:
+    """The receipts of what is planned; when a shard's have been taken, its entry is among the inputs."""
+    for planned in plan.shards:
+        rows, whole = 0, True
+        for unit in planned.units:
+            if (receipt := receipts.get(unit.key)) is None:
+                whole = False
+                continue
+            rows += receipt["files"]["annotations"]["rows"]
+            yield receipt
+        inputs.append(_input(planned, rows, whole=whole))
+
+
+def _input(planned: PlannedShard, rows: int, *, whole: bool) -> dict[str, Any]:
+    return {
+        "path": planned.shard.name,
+        "bytes": planned.shard.size,
+        "sha256": planned.sha256,
+        "format": planned.shard.kind,
+        **({"augmented": planned.shard.augment} if planned.shard.augment else {}),
+        "schema": planned.columns.name,
+        "columns": dict(planned.columns.mapping),
+        "scanned_as_metadata": list(planned.columns.metadata),
+        "rows": rows,
+        "status": "read" if whole else "failed",
+    }
+
+
 def _counted(
     recipe: Recipe,
-    done: Sequence[Mapping[str, Any]],
+    done: Iterable[Mapping[str, Any]],
     assets: Mapping[str, Mapping[str, str]],
     compared: Mapping[str, Any],
 ) -> dict[str, Any]:
     """What a manifest says from receipts alone."""
-    outputs = [
-        {"path": f"{kind}/{r['output']}", "shard": r["shard"], "unit": r["key"], **told}
-        for r in done
-        for kind, told in sorted(r["files"].items())
-    ]
-    filters = _filters(recipe, done, assets)
-    names = table_names(s.filter for s in recipe.stages)
-    tables = {name: _sum(r["tables"][name] for r in done) for name in names}
+    totals = Totals(recipe)
+    outputs: list[dict[str, Any]] = []
+    for receipt in done:
+        totals.add(receipt)
+        outputs += _outputs(receipt)
+    filters, tables = totals.filters(assets), totals.tables
     try:
         summaries = {s.name: told for s in recipe.stages if (told := s.filter.summarise(tables, s.options))}
         summaries |= compared
     except ConfigError as error:
         raise UsageError(str(error)) from None
-    kept = sum(r["files"]["data"]["rows"] for r in done)
-    counted = tokens.total(filters, kept)
+    counted = tokens.total(filters, totals.rows["data"])
+    edits: Counter[str] = Counter()
+    for each in filters:
+        edits.update(each["edits"])
     return {
         "records": {
-            "read": sum(r["files"]["annotations"]["rows"] for r in done),
-            "kept": kept,
-            "rejected": sum(r["files"]["rejected"]["rows"] for r in done),
+            "read": totals.rows["annotations"],
+            "kept": totals.rows["data"],
+            "rejected": totals.rows["rejected"],
         },
         "outputs": outputs,
         "data_digest": data_digest(outputs),
         "filters": filters,
-        "edits": _sum(f["edits"] for f in filters),
+        "edits": dict(sorted(edits.items())),
         "tables": tables,
         **({"summaries": summaries} if summaries else {}),
         **({"tokens": counted} if counted else {}),
     }
 
 
+def _outputs(receipt: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    shard, unit = receipt["shard"], receipt["key"]
+    for kind, told in sorted(receipt["files"].items()):
+        yield {"path": f"{kind}/{receipt['output']}", "shard": shard, "unit": unit, **told}
+
+
 def digest(manifest: Mapping[str, Any]) -> str:
     """sha256 over everything in a manifest but the digest itself, as canonical JSON."""
-    body = {k: v for k, v in manifest.items() if k != "digest"}
-    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    sha256 = hashlib.sha256()
+    for i, key in enumerate(sorted(k for k in manifest if k != "digest")):
+        sha256.update(f"{',' if i else '{'}{json.dumps(key)}:".encode())
+        for piece in _compact(manifest[key]):
+            sha256.update(piece.encode())
+    sha256.update(b"}")
+    return sha256.hexdigest()
+
+
+def _compact(value: Any) -> Iterator[str]:
+    """Canonical JSON; a long list in pieces, as its whole text may be larger than it is."""
+    if not isinstance(value, list) or len(value) <= PIECE:
+        yield json.dumps(value, sort_keys=True, separators=(",", ":"))
+        return
+    for at in range(0, len(value), PIECE):
+        yield "," if at else "["
+        yield json.dumps(value[at : at + PIECE], sort_keys=True, separators=(",", ":"))[1:-1]
+    yield "]"
 
 
 def data_digest(outputs: Sequence[Mapping[str, Any]]) -> str:
@@ -144,7 +199,37 @@ def data_digest(outputs: Sequence[Mapping[str, Any]]) -> str:
 
 
 def dump(manifest: Mapping[str, Any]) -> bytes:
-    return (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode()
+    return b"".join(pieces(manifest))
+
+
+def pieces(manifest: Mapping[str, Any]) -> Iterator[bytes]:
+    """``dump``, without having the whole of it in memory."""
+    for i, (key, value) in enumerate(manifest.items()):
+        yield b",\n  " if i else b"{\n  "
+        if not isinstance(value, list) or len(value) <= PIECE:
+            yield indented({key: value})[4:-2]
+            continue
+        head, tail = f"{json.dumps(key, ensure_ascii=False)}: [".encode(), b"\n  ]"
+        yield head
+        for at in range(0, len(value), PIECE):
+            yield b"," if at else b""
+            yield indented({key: value[at : at + PIECE]})[4 + len(head) : -2 - len(tail)]
+        yield tail
+    yield b"\n}\n"
+
+
+def written(manifest: Mapping[str, Any]) -> tuple[int, str]:
+    """The bytes and the sha256 of its file."""
+    size, sha256 = 0, hashlib.sha256()
+    for piece in pieces(manifest):
+        size += len(piece)
+        sha256.update(piece)
+    return size, sha256.hexdigest()
+
+
+def indented(value: Any, indent: int = 2) -> bytes:
+    """The bytes of ``json.dumps`` with that indent, which Python's own encoder takes ten times as long for."""
+    return msgspec.json.format(json.dumps(value, ensure_ascii=False).encode(), indent=indent)
 
 
 def load(out: Path) -> dict[str, Any]:
@@ -173,81 +258,3 @@ def standing(out: Path) -> dict[str, Any] | None:
         return told if told.get("digest") == digest(told) else None
     except (OSError, ValueError, AttributeError, TypeError, KeyError):
         return None
-
-
-def _inputs(plan: Plan, receipts: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    told = []
-    for planned in plan.shards:
-        mine = [receipts.get(u.key) for u in planned.units]
-        entry: dict[str, Any] = {
-            "path": planned.shard.name,
-            "bytes": planned.shard.size,
-            "sha256": planned.sha256,
-            "format": planned.shard.kind,
-            **({"augmented": planned.shard.augment} if planned.shard.augment else {}),
-            "schema": planned.columns.name,
-            "columns": dict(planned.columns.mapping),
-            "scanned_as_metadata": list(planned.columns.metadata),
-            "rows": sum(r["files"]["annotations"]["rows"] for r in mine if r),
-            "status": "read" if all(mine) else "failed",
-        }
-        told.append(entry)
-    told += [{"path": name, "status": "failed", "why": why} for name, why in plan.failed.items()]
-    return sorted(told, key=lambda e: e["path"])
-
-
-def _filters(
-    recipe: Recipe, done: Sequence[Mapping[str, Any]], assets: Mapping[str, Mapping[str, str]]
-) -> list[dict[str, Any]]:
-    told = []
-    stages: list[tuple[str, type[Filter], Any]] = [("read", ReadFilter, None)]
-    for name, filter_, options in [*stages, *((s.name, s.filter, s.options) for s in recipe.stages)]:
-        mine = [r["filters"][name] for r in done]
-        reasons, first = _sum(m["reasons"] for m in mine), _sum(m["first_reasons"] for m in mine)
-        told.append(
-            {
-                "name": name,
-                "rejected": sum(m["rejected"] for m in mine),
-                "rejected_first": sum(m["first"] for m in mine),
-                "reasons": {
-                    code: {
-                        "records": reasons[code],
-                        "first": first.get(code, 0),
-                        **({} if filter_.withholds else {"examples": _first_places(mine, code)}),
-                    }
-                    for code in filter_.reasons
-                    if code in reasons
-                },
-                "rules": _rules([m["rules"] for m in mine]),
-                "histograms": histograms.total(m.get("histograms", {}) for m in mine),
-                "edits": _sum(m["edits"] for m in mine),
-                "records_edited": sum(m["edited"] for m in mine),
-                "assets": assets.get(name, {}),
-                "not_scanned": list(filter_.not_scanned(options)),
-                "sums": _sum(m.get("sums", {}) for m in mine),
-            }
-        )
-    return told
-
-
-def _first_places(each: Sequence[Mapping[str, Any]], code: str) -> list[str]:
-    """A few records that the reason was the first to reject, over units."""
-    return fewest((p for m in each for p in m.get("first_examples", {}).get(code, ())), REASON_EXAMPLES)
-
-
-def _rules(each: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Records by rule, and a few places to look at, over units."""
-    found: dict[str, dict[str, Any]] = {}
-    for unit in each:
-        for rule, told in unit.items():
-            mine = found.setdefault(rule, {"records": 0, "examples": []})
-            mine["records"] += told["records"]
-            mine["examples"] = fewest([*mine["examples"], *told["examples"]])
-    return dict(sorted(found.items()))
-
-
-def _sum(counts: Any) -> dict[str, int]:
-    total: Counter[str] = Counter()
-    for each in counts:
-        total.update(each)
-    return dict(sorted(total.items()))

@@ -73,17 +73,27 @@ def event(name: str, **fields: Any) -> None:
             print(line, file=_log.file, flush=True)
 
 
-def done(folder: Path) -> Done:
-    """The workers' progress files, summed; half-written lines are left for the next look."""
-    total = Done()
-    for path in folder.glob("*.done"):
-        for line in path.read_text("ascii").splitlines():
-            fields = line.split()
-            if len(fields) == 3:
-                total.records += int(fields[0])
-                total.bytes += int(fields[1])
-                total.units += int(fields[2])
-    return total
+class Watched:
+    """The workers' progress files, summed look by look: a look reads what was added since the one before."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.total = folder, Done()
+        self._read: dict[Path, int] = {}
+
+    def look(self) -> Done:
+        """What is done by now; half-written lines are left for the next look."""
+        for path in self.folder.glob("*.done"):
+            with path.open("rb") as file:
+                file.seek(at := self._read.get(path, 0))
+                added = file.read()
+            whole = added[: added.rfind(b"\n") + 1]
+            self._read[path] = at + len(whole)
+            for line in whole.splitlines():
+                records, size, units = map(int, line.split())
+                self.total.records += records
+                self.total.bytes += size
+                self.total.units += units
+        return self.total
 
 
 @contextmanager
@@ -120,9 +130,9 @@ def hashing(total: int) -> Iterator[Any]:
 
 
 def _lines(folder: Path, units: int, records: int, stop: threading.Event) -> None:
-    began = time.monotonic()
+    began, watched = time.monotonic(), Watched(folder)
     while not stop.wait(INTERVAL):
-        now, seconds = done(folder), time.monotonic() - began
+        now, seconds = watched.look(), time.monotonic() - began
         event("progress", units=now.units, of_units=units, records=now.records, of_records=records,
               mb_per_s=round(now.bytes / 1e6 / seconds, 1), seconds_left=_left(now, records, seconds))  # fmt: skip
 
@@ -146,13 +156,13 @@ def _bars(folder: Path, units: int, records: int, stop: threading.Event) -> None
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    began = time.monotonic()
+    began, watched = time.monotonic(), Watched(folder)
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         total = records if records >= 0 else None
         task = progress.add_task("", total=total, units=0, of_units=units, speed=0.0)
         while True:
             ended = stop.wait(INTERVAL / 10)
-            now = done(folder)
+            now = watched.look()
             speed = now.bytes / 1e6 / max(time.monotonic() - began, 1e-9)
             told = f"{now.records:,} records" if now.records else "starting; the first run compiles its kernels"
             progress.update(task, completed=now.records, units=now.units, speed=speed, description=told)

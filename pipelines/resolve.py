@@ -34,14 +34,14 @@ def comparing(recipe: Recipe) -> Stage | None:
 
 def resolve(
     recipe: Recipe, ledger: Ledger, receipts: Receipts, worlds: Mapping[str, str], workers: int = 1
-) -> dict[str, dict[str, Any]]:
+) -> Receipts:
     """Receipts by the same keys, those of units written again in place of their own.
 
     receipts: of judged units, in the order of the plan. worlds: of a unit's key, what was made of its records when they were read.
     """
     stage = comparing(recipe)
     if stage is None:
-        return dict(receipts)
+        return receipts
     decided = _decided(stage, ledger, receipts, worlds)
     changed = [key for key in receipts if key in decided]
     try:

@@ -14,12 +14,14 @@ from typing import Any
 
 from pipelines import (
     faults,
+    footers,
     forget,
     gates,
     leftover,
     lineage,
     manifest,
     memory,
+    packs,
     progress,
     publish,
     quarantine,
@@ -91,23 +93,25 @@ def _run(
         if not plan.shards:
             raise ShardError(_nothing_readable(plan.failed))
         held = quarantine.held(ledger)
-        todo = [u for u in plan.units if ledger.receipt(u.key) is None and u.key not in held]
-        progress.event("plan", shards=len(found), units=len(plan.units), to_do=len(todo), unreadable=len(plan.failed))
+        planned = plan.units
+        receipts: Mapping[str, dict[str, Any]] = packs.of(ledger, (u.key for u in planned))
+        todo = [u for u in planned if u.key not in receipts and u.key not in held]
+        progress.event("plan", shards=len(found), units=len(planned), to_do=len(todo), unreadable=len(plan.failed))
         faults.at("planned")
         if todo:
             forget.refuse_return(manifest.standing(ledger.out), recipe)
             _work(recipe, ledger, todo, workers)
         faults.at("work-done")
-    receipts = {u.key: r for u in plan.units if (r := ledger.receipt(u.key)) is not None}
+    if todo:
+        receipts = packs.of(ledger, (u.key for u in planned))
     failures = _failures(ledger, todo, receipts)
-    quarantine.note(ledger, plan.units, todo, failures)
+    quarantine.note(ledger, planned, todo, failures)
     _refuse_hindered(ledger, failures)
     failed = {**plan.failed, **_missing(ledger, plan, failures, held)}
     if not receipts:
         raise ShardError(_nothing_readable(failed))
-    worlds = {u.key: u.shard.augment for u in plan.units}
+    worlds = {u.key: u.shard.augment for u in planned}
     receipts = resolve.resolve(recipe, ledger, receipts, worlds, workers)
-    _check(plan, receipts)
     parents = lineage.parents_of(found)
     named = [{"name": p.name, "data_digest": p.data_digest} for p in parents]
     standing = manifest.standing(ledger.out)
@@ -157,15 +161,20 @@ def plan_of(recipe: Recipe, found: list[shards.Shard], ledger: Ledger | None) ->
     fresh = sum(s.size for s in files if tuple(known.get(s.path, [None])[:-1]) != s.stat)
     with progress.hashing(fresh) as tell:
         fingerprints = shards.fingerprints(found, known, tell)
-    if ledger and known != before and ledger.root.is_dir():
+    asked = footers.Footers(ledger.load(footers.FILE) if ledger else None)
+    with memory.bounded():
+        plan = units.plan(recipe, found, fingerprints, asked)
+    if ledger and ledger.root.is_dir():
         try:
-            ledger.save("inputs.json", known)
+            if known != before:
+                ledger.save("inputs.json", known)
+            if asked.changed:
+                ledger.save(footers.FILE, asked.told())
         except OSError as error:
             raise OutputError(
                 f"{ledger.out} cannot be written: {error.strerror}; mend it, then run again to go on"
             ) from None
-    with memory.bounded():
-        return units.plan(recipe, found, fingerprints)
+    return plan
 
 
 def place(recipe: Recipe) -> Path | None:
@@ -226,16 +235,6 @@ def _missing(
     for key, told in held.items():
         why[key] = f"set aside, since it failed {told['times']} times ({told['why']}): corpusmill retry {ledger.out}"
     return {u.shard.name: why[u.key] for u in plan.units if u.key in why and ledger.receipt(u.key) is None}
-
-
-def _check(plan: units.Plan, receipts: Mapping[str, dict[str, Any]]) -> None:
-    """kept + rejected = read, over everything that is about to be published."""
-    for unit in plan.units:
-        if (receipt := receipts.get(unit.key)) is None:
-            continue
-        rows = {kind: told["rows"] for kind, told in receipt["files"].items()}
-        if rows["data"] + rows["rejected"] != rows["annotations"]:
-            raise OutputError(f"{unit.shard.name}: kept + rejected is not what was read; please report it")
 
 
 def _nothing_readable(failed: Mapping[str, str]) -> str:

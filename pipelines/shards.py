@@ -152,18 +152,21 @@ def fingerprints(
     """
 
     def one(shard: Shard) -> str | Exception:
-        cached = known.get(shard.path)
-        if cached and tuple(cached[:-1]) == shard.stat:
-            return cached[-1]
         try:
             return stores.sha256(shard.path) or sha256_of(shard.path, tell)
         except (OSError, ShardError) as error:
             return error
 
+    by_path = {s.path: s for s in shards}
+    sums: dict[str, str | Exception] = {
+        path: cached[-1]
+        for path, shard in by_path.items()
+        if (cached := known.get(path)) and tuple(cached[:-1]) == shard.stat
+    }
+    fresh = [s for path, s in by_path.items() if path not in sums]
     with ThreadPoolExecutor(stores.threads(shards[0].path)) as pool:
-        by_path = {s.path: s for s in shards}
-        sums = dict(zip(by_path, pool.map(one, by_path.values()), strict=True))
-        found = {s.name: sums[s.path] for s in shards}
+        sums.update(zip((s.path for s in fresh), pool.map(one, fresh), strict=True))
+    found = {s.name: sums[s.path] for s in shards}
     known.clear()
     known.update({s.path: [*s.stat, sha] for s in shards if isinstance(sha := found[s.name], str)})
     return found

@@ -15,6 +15,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -84,8 +85,10 @@ class ReadUnits(PipelineStep):
                     yield from self._unit(unit)
 
     def _listed(self, rank: int = 0, world_size: int = 1) -> Iterator[Unit]:
-        for line in Path(self.units_file).read_text("utf-8").splitlines()[rank::world_size]:
-            yield units.from_json(json.loads(line))
+        # Line by line: every rank reads the list, and there may be millions.
+        with Path(self.units_file).open(encoding="utf-8") as listed:
+            for line in islice(listed, rank, None, world_size):
+                yield units.from_json(json.loads(line))
 
     def _unit(self, unit: Unit) -> Iterator[Item]:
         told = recipe.from_document(self.document)

@@ -16,13 +16,14 @@ import pyarrow as pa
 
 from pipelines import formats, stores
 from pipelines.errors import MACHINE, ShardError
+from pipelines.footers import Footers
 from pipelines.formats import Part
 from pipelines.recipe import Recipe
 from pipelines.schemas.recognise import Columns, recognise
 from pipelines.shards import Shard, unfit
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Unit:
     """A part of a shard. output: the name of its files below data/, rejected/ and annotations/."""
 
@@ -33,7 +34,7 @@ class Unit:
     output: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PlannedShard:
     """A shard that can be read, its schema, and its units in order."""
 
@@ -60,7 +61,7 @@ class Plan:
         found: list[tuple[pa.Schema, list[str]]] = []
         for planned in self.shards:
             for schema, names in found:
-                if schema.equals(planned.schema):
+                if schema is planned.schema or schema.equals(planned.schema):
                     names.append(planned.shard.name)
                     break
             else:
@@ -68,11 +69,15 @@ class Plan:
         return sorted(found, key=lambda f: -len(f[1]))
 
 
-def plan(recipe: Recipe, shards: list[Shard], fingerprints: Mapping[str, str | Exception]) -> Plan:
-    """Cut every readable shard into units. Raises ShardError when an unknown schema is all there is."""
+def plan(
+    recipe: Recipe, shards: list[Shard], fingerprints: Mapping[str, str | Exception], footers: Footers | None = None
+) -> Plan:
+    """Cut every readable shard into units. Raises ShardError when an unknown schema is all there is. footers: what is known of them."""
     recipe_fingerprint = recipe.work_fingerprint()
     planned: list[PlannedShard] = []
     failed: dict[str, str] = {}
+    seen: Seen = {}
+    footers = footers or Footers()
 
     def one(shard: Shard) -> PlannedShard | str:
         sha256 = fingerprints[shard.name]
@@ -81,7 +86,7 @@ def plan(recipe: Recipe, shards: list[Shard], fingerprints: Mapping[str, str | E
         if isinstance(sha256, Exception):
             return f"cannot be read ({sha256.strerror})" if isinstance(sha256, OSError) else str(sha256)
         try:
-            return _planned(recipe, recipe_fingerprint, shard, sha256)
+            return _planned(recipe, recipe_fingerprint, shard, sha256, seen, footers)
         except ShardError as error:
             return str(error)
 
@@ -92,9 +97,9 @@ def plan(recipe: Recipe, shards: list[Shard], fingerprints: Mapping[str, str | E
             planned.append(told)
     if recipe.input.strict_schema and planned:
         first = planned[0]
-        for other in [p for p in planned if not p.schema.equals(first.schema)]:
-            failed[other.shard.name] = f"its schema is not that of {first.shard.name} (input.strict_schema)"
-            planned.remove(other)
+        others = {p.shard.name for p in planned if not p.schema.equals(first.schema)}
+        failed |= dict.fromkeys(sorted(others), f"its schema is not that of {first.shard.name} (input.strict_schema)")
+        planned = [p for p in planned if p.shard.name not in others]
     return Plan(tuple(planned), {ascii(name)[1:-1] if unfit(name) else name: why for name, why in failed.items()})
 
 
@@ -107,13 +112,27 @@ def _each(one: Callable[[Shard], PlannedShard | str], shards: list[Shard]) -> It
         yield from pool.map(one, shards)
 
 
-def _planned(recipe: Recipe, recipe_fingerprint: str, shard: Shard, sha256: str) -> PlannedShard:
+Seen = dict[int, Columns]
+"""Columns by the identity of their schema: a million shards have a few schemas, each of which is recognised once."""
+
+
+def _planned(
+    recipe: Recipe, recipe_fingerprint: str, shard: Shard, sha256: str, seen: Seen, footers: Footers
+) -> PlannedShard:
     if why := unfit(shard.output_name):
         raise ShardError(why)
-    reader = formats.of(shard, recipe.input)
-    schema = reader.schema(shard.path)
-    columns = recognise(schema, recipe.input.columns or None)
-    parts = reader.parts(shard.path, recipe.work.unit_bytes)
+    reader, size = formats.of(shard, recipe.input), recipe.work.unit_bytes
+
+    def ask() -> tuple[pa.Schema, list[Part]]:
+        return reader.schema(shard.path), reader.parts(shard.path, size)
+
+    if shard.kind == "parquet" and not shard.augment:
+        schema, parts = footers.of(sha256, size, ask)
+    else:
+        schema, parts = ask()
+        schema = footers.one(schema)
+    if (columns := seen.get(id(schema))) is None:
+        columns = seen[id(schema)] = recognise(schema, recipe.input.columns or None)
     units = []
     for i, part in enumerate(parts):
         told = [recipe_fingerprint, shard.name, sha256, part.first_group, part.groups]

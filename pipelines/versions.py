@@ -68,10 +68,10 @@ def build(
         **pages,
         "report.html": report.render(told, previous, report.collect(place, told)).encode(),
         "run.json": manifest.dump({**run, "pages": digests, "manifest_digest": told["digest"]}),
-        "manifest.json": manifest.dump(told),
     }
     for name, data in made.items():
         write_synced(place / name, data)
+    write_synced(place / "manifest.json", manifest.pieces(told))
     sync_tree(place)
 
 

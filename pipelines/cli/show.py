@@ -12,12 +12,13 @@ import msgspec
 from filters import registry
 from filters.contract import ConfigError, Filter
 from filters.reading import ReadFilter
-from pipelines import stores
+from pipelines import packs, stores
 from pipelines.errors import UsageError
 from pipelines.lineage import CURRENT, STALE, Node
 from pipelines.provenance.page import ORIGINS
 from pipelines.recipe import Recipe
 from pipelines.run import Result
+from pipelines.units import Plan
 
 
 def result(done: Result) -> str:
@@ -62,7 +63,8 @@ def plan(recipe: Recipe) -> str:
     out = place(recipe)
     ledger = Ledger(out) if out and (out / STATE).is_dir() else None
     made = plan_of(recipe, found, ledger)
-    todo = [u for u in made.units if ledger is None or ledger.receipt(u.key) is None]
+    done = packs.of(ledger, (u.key for u in made.units), pack=False) if ledger else {}
+    todo = [u for u in made.units if u.key not in done]
     lines = [f"recipe {recipe.name} ({recipe.fingerprint()[:12]})"]
     lines += [f"  {s.name:<14} {_options(s.options)}".rstrip() for s in recipe.stages]
     files = [s for s in found if not s.augment]
@@ -81,6 +83,7 @@ def plan(recipe: Recipe) -> str:
     if len(made.schemas()) > 1:
         lines.append("  note: shards differ in schema; load_dataset will offer one configuration for each")
     lines += [f"  cannot be read: {name}: {why}" for name, why in made.failed.items()]
+    lines += _uncut(made, recipe.work.unit_bytes)
     rows = sum(max(u.part.rows, 0) for u in todo)
     more = ", and copies of them" if any(u.shard.augment for u in todo) else ""
     lines.append(f"work: {len(todo)} of {len(made.units)} units to do, {rows:,} records{more}")
@@ -92,6 +95,23 @@ def plan(recipe: Recipe) -> str:
         else "output: none given (--output)"
     )
     return "\n".join(lines)
+
+
+LARGE = 4
+"""Units of so many times ``work.unit_bytes`` are worth a word: one worker is busy with them while others have nothing to do."""
+
+
+def _uncut(made: Plan, unit_bytes: int) -> Iterator[str]:
+    """Units that nothing can cut."""
+    large = sorted((u for u in made.units if u.part.bytes > LARGE * unit_bytes), key=lambda u: -u.part.bytes)
+    if large:
+        first = large[0]
+        what = "row group" if first.shard.kind == "parquet" else "file of its format"
+        more = f"; {len(large) - 1} more are too" if len(large) > 1 else ""
+        yield (
+            f"  note: a {what} of {first.shard.name} is {first.part.bytes / 1e6:,.0f} MB, which one worker does alone, as a {what} "
+            f"is not cut{more}: write them in row groups of at most {unit_bytes / 1e6:,.0f} MB"
+        )
 
 
 def family(node: Node, *, as_json: bool = False) -> str:

@@ -70,7 +70,8 @@ class Job:
 
     def write(self, listed: Sequence[Unit]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.listing.write_text("".join(json.dumps(units.to_json(u)) + "\n" for u in listed), "utf-8")
+        with self.listing.open("w", encoding="utf-8") as file:
+            file.writelines(json.dumps(units.to_json(u)) + "\n" for u in listed)
         told = {
             "out": str(self.out), "document": self.document, "tasks": self.tasks, "processes": self.processes,
             "ranks_a_task": self.ranks_a_task, "software": recipe.from_document(self.document).software(),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pipelines.recipe import Input
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Part:
     """A run of a shard's row groups (a JSONL shard is one part). first_row counts from 0 in the shard.
 

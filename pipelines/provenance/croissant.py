@@ -6,7 +6,6 @@ with thousands of shards the digests are in ``manifest.json``, which is itself l
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -115,8 +114,7 @@ def _parents(told: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _distribution(told: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    data = manifest.dump(told)
-    yield _file("manifest.json", "application/json", len(data), hashlib.sha256(data).hexdigest(),
+    yield _file("manifest.json", "application/json", *manifest.written(told),
                 "What the dataset is made of, with the sha256 of every file.")  # fmt: skip
     files = [o for o in told["outputs"] if o["path"].startswith("data/")]
     if len(files) <= MOST_FILES:

@@ -7,7 +7,6 @@ dependencies. Times and hosts are not part of it, so the same dataset has the sa
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -20,11 +19,14 @@ BUILD_TYPE = "urn:corpusmill:run:1"
 
 def render(told: Mapping[str, Any], pages: Mapping[str, bytes]) -> bytes:
     """The statement on one dataset. pages: other generated files that it is to vouch for, by name."""
-    described = {"manifest.json": manifest.dump(told), **pages}
+    described = {
+        "manifest.json": manifest.written(told)[1],
+        **{n: hashlib.sha256(d).hexdigest() for n, d in pages.items()},
+    }
     statement = {
         "_type": STATEMENT,
         "subject": [
-            *({"name": name, "digest": _sha256(data)} for name, data in sorted(described.items())),
+            *({"name": name, "digest": {"sha256": sha256}} for name, sha256 in sorted(described.items())),
             *({"name": o["path"], "digest": {"sha256": o["sha256"]}} for o in told["outputs"]),
         ],
         "predicateType": PREDICATE,
@@ -41,11 +43,7 @@ def render(told: Mapping[str, Any], pages: Mapping[str, bytes]) -> bytes:
             },
         },
     }
-    return (json.dumps(statement, indent=1, ensure_ascii=False) + "\n").encode()
-
-
-def _sha256(data: bytes) -> dict[str, str]:
-    return {"sha256": hashlib.sha256(data).hexdigest()}
+    return manifest.indented(statement, indent=1) + b"\n"
 
 
 def _dependencies(told: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -1,0 +1,296 @@
+"""Many units: what is summed, packed and remembered is what reading everything anew would give."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from filters.language import LanguageFilter
+from pipelines import footers, manifest, packs, progress, recipe
+from pipelines.errors import OutputError
+from pipelines.formats import Part, parquet
+from pipelines.ledger import Ledger
+from pipelines.totals import Fewest, Totals
+from pipelines.write import fewest, table_names
+from tests.pipelines.conftest import contents, write_shard
+
+LEAF = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text('aé\u2028"\n', max_size=3)
+)  # fmt: skip
+ENTRY = st.dictionaries(st.sampled_from(["a", "é", '"']), LEAF | st.lists(LEAF, max_size=2), max_size=3)
+MANIFEST = st.dictionaries(st.sampled_from(["é", "a", "b"]), LEAF | ENTRY | st.lists(ENTRY, max_size=6), max_size=3)
+
+
+@pytest.fixture
+def ledger(tmp_path) -> Ledger:
+    made = Ledger(tmp_path / "out")
+    made.prepare()
+    return made
+
+
+def commit(ledger: Ledger, numbers: range) -> list[str]:
+    """Finished units with a receipt each; their keys."""
+    keys = [f"{n:040x}"[::-1] for n in numbers]
+    for key, n in zip(keys, numbers, strict=True):
+        ledger.unit(key).mkdir(parents=True)
+        (ledger.unit(key) / "receipt.json").write_text(json.dumps({"key": key, "n": n, "output": "s.parquet"}), "utf-8")
+    return keys
+
+
+def blind(ledger: Ledger) -> None:
+    """Take every receipt out of its unit's folder: what is found then was not read from there."""
+    for path in ledger.root.glob("units/*/*/receipt.json"):
+        path.unlink()
+
+
+def test_units_that_are_packed_are_found_without_opening_their_receipts(ledger, monkeypatch):
+    monkeypatch.setattr(packs, "LEAST", 10)
+    keys = commit(ledger, range(1500))
+    assert dict(packs.of(ledger, keys)) == {key: ledger.receipt(key) for key in keys}
+    blind(ledger)
+    random.Random(3).shuffle(keys)
+    found = packs.of(ledger, keys)
+    assert [found[key]["key"] for key in keys] == keys
+    assert list(found) != keys
+    assert sorted(found) == sorted(keys)
+
+
+def test_a_unit_whose_folder_is_gone_is_not_done_whatever_a_pack_says(ledger, monkeypatch):
+    monkeypatch.setattr(packs, "LEAST", 1)
+    [kept, gone] = commit(ledger, range(2))
+    packs.of(ledger, [kept, gone])
+    shutil.rmtree(ledger.unit(gone))
+    assert list(packs.of(ledger, [kept, gone])) == [kept]
+
+
+def test_a_unit_that_was_made_anew_is_read_anew(ledger, monkeypatch):
+    monkeypatch.setattr(packs, "LEAST", 1)
+    [key] = commit(ledger, range(1))
+    assert packs.of(ledger, [key])[key]["n"] == 0
+    new = ledger.stage(key)
+    (new / "receipt.json").write_text('{"n": 7, "output": "s.parquet"}', "utf-8")
+    shutil.rmtree(ledger.unit(key))
+    new.rename(ledger.unit(key))
+    assert packs.of(ledger, [key])[key]["n"] == 7
+
+
+@pytest.mark.parametrize(
+    "harm", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: bytes(len(b)), lambda b: b"PAR1" * 9]
+)
+def test_a_torn_pack_is_made_again_from_the_folders(ledger, monkeypatch, harm):
+    monkeypatch.setattr(packs, "LEAST", 1)
+    keys = commit(ledger, range(30))
+    packs.of(ledger, keys)
+    [pack] = (ledger.root / packs.FOLDER).iterdir()
+    pack.write_bytes(harm(pack.read_bytes()))
+    assert sorted(r["n"] for r in packs.of(ledger, keys).values()) == list(range(30))
+    blind(ledger)
+    assert len(packs.of(ledger, keys)) == 30
+
+
+def test_pages_of_a_pack_that_are_spoilt_cost_a_look_into_the_folders(ledger, monkeypatch):
+    monkeypatch.setattr(packs, "LEAST", 1)
+    keys = commit(ledger, range(30))
+    packs.of(ledger, keys)
+    [pack] = (ledger.root / packs.FOLDER).iterdir()
+    column = pq.read_metadata(pack).row_group(0).column(2)
+    data = bytearray(pack.read_bytes())
+    at = column.data_page_offset
+    data[at : at + column.total_compressed_size] = bytes(column.total_compressed_size)
+    pack.write_bytes(data)
+    assert sorted(r["n"] for r in packs.of(ledger, keys).values()) == list(range(30))
+
+
+def test_a_packed_receipt_that_leads_out_of_the_dataset_is_not_believed(ledger, monkeypatch):
+    monkeypatch.setattr(packs, "LEAST", 1)
+    [key] = commit(ledger, range(1))
+    packs.of(ledger, [key])
+    [pack] = (ledger.root / packs.FOLDER).iterdir()
+    rows = pq.read_table(pack).to_pylist()
+    forged = [{**r, "receipt": b'{"n": 9, "output": "../../elsewhere.parquet"}'} for r in rows]
+    pq.write_table(pa.Table.from_pylist(forged, packs.SCHEMA), pack)
+    assert packs.of(ledger, [key])[key]["n"] == 0
+
+
+def test_packs_do_not_grow_in_number_without_end(ledger, monkeypatch):
+    monkeypatch.setattr(packs, "LEAST", 1)
+    keys: list[str] = []
+    for n in range(3 * packs.MOST):
+        keys += commit(ledger, range(n * 3, n * 3 + 3))
+        assert len(packs.of(ledger, keys)) == len(keys)
+    assert len(list((ledger.root / packs.FOLDER).iterdir())) <= packs.MOST
+    blind(ledger)
+    assert sorted(r["n"] for r in packs.of(ledger, keys).values()) == list(range(len(keys)))
+
+
+def test_few_units_leave_no_pack_and_whoever_only_looks_leaves_none_either(ledger):
+    few = commit(ledger, range(packs.LEAST - 1))
+    assert len(packs.of(ledger, few)) == len(few)
+    many = [*few, *commit(ledger, range(packs.LEAST, packs.LEAST + 2))]
+    assert len(packs.of(ledger, many, pack=False)) == len(many)
+    assert not (ledger.root / packs.FOLDER).exists()
+
+
+def test_runs_with_packs_end_with_the_bytes_of_runs_without(corpusmill, shards, tmp_path, monkeypatch):
+    corpusmill.run(shards, tmp_path / "plain")
+    monkeypatch.setattr(packs, "LEAST", 1)
+    out = tmp_path / "packed"
+    corpusmill.run(shards, out)
+    assert list((out / ".corpusmill" / packs.FOLDER).iterdir())
+    assert contents(out) == contents(tmp_path / "plain")
+    assert "0 of" in corpusmill("plan", corpusmill.recipe, "--input", shards, "--output", out)
+    for place in (out, tmp_path / "plain"):
+        write_shard(shards / "s9.parquet", 9)
+        corpusmill.run(shards, place)
+    assert contents(out) == contents(tmp_path / "plain")
+
+
+def test_what_forgetting_takes_out_is_in_no_pack(corpusmill, shards, tmp_path, monkeypatch):
+    monkeypatch.setattr(packs, "LEAST", 1)
+    out = tmp_path / "out"
+    corpusmill.run(shards, out)
+    first = pq.read_table(out / "annotations" / "s0.parquet", columns=["record_id"])["record_id"][0].as_py()
+    (tmp_path / "gone.txt").write_text(f"{first}\n", "utf-8")
+    corpusmill("forget", out, "--match", tmp_path / "gone.txt", "--kind", "id")
+    assert not (out / ".corpusmill" / packs.FOLDER).exists()
+
+
+def test_a_shard_that_is_known_is_planned_without_being_opened(tmp_path):
+    path = tmp_path / "s.parquet"
+    write_shard(path, rows=3000)
+    asked = footers.Footers()
+    told = asked.of("a", 1 << 16, lambda: (parquet.schema(str(path)), parquet.parts(str(path), 1 << 16)))
+    again = footers.Footers(json.loads(json.dumps(asked.told())))
+
+    def nobody() -> Any:
+        raise AssertionError("it was opened")
+
+    assert again.of("a", 1 << 16, nobody) == told
+    assert again.of("a", 1 << 16, nobody)[0].equals(told[0], check_metadata=True)
+    assert not again.changed
+    with pytest.raises(AssertionError, match="opened"):
+        again.of("a", 1 << 17, nobody)
+    with pytest.raises(AssertionError, match="opened"):
+        footers.Footers({**asked.told(), "version": 0}).of("a", 1 << 16, nobody)
+
+
+def test_what_is_no_longer_planned_is_not_remembered():
+    asked = footers.Footers()
+    asked.of("a", 1, lambda: (pa.schema([("x", pa.int8())]), [Part(0, 1, 0, 1, 1)]))
+    again = footers.Footers(asked.told())
+    again.of("b", 1, lambda: (pa.schema([("x", pa.int8())]), [Part(0, 1, 0, 1, 1)]))
+    assert list(again.told()["shards"]) == ["b:1"]
+    assert len(again.told()["schemas"]) == 1
+
+
+def test_a_large_shard_is_many_units_and_a_row_group_that_cannot_be_cut_is_named(corpusmill, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    write_shard(folder / "cut.parquet", rows=3000)
+    table = pq.read_table(folder / "cut.parquet")
+    pq.write_table(table, folder / "cut.parquet", row_group_size=100)
+    cut = ("--set", "work.unit_bytes=65536")
+    told = corpusmill("plan", corpusmill.recipe, "--input", folder, *cut)
+    size = sum(g.total_byte_size for g in map(pq.read_metadata(folder / "cut.parquet").row_group, range(30)))
+    assert len(parquet.parts(str(folder / "cut.parquet"), 1 << 16)) >= size // (1 << 16)
+    assert "note: a row group" not in told
+    pq.write_table(pa.concat_tables([table] * 3), folder / "uncut.parquet", row_group_size=1 << 20)
+    told = corpusmill("plan", corpusmill.recipe, "--input", folder, *cut)
+    assert "note: a row group of uncut.parquet is" in told
+
+
+@given(MANIFEST, st.integers(1, 4))
+def test_a_manifest_in_pieces_is_what_pythons_own_encoder_writes(value, piece):
+    value["name"] = "t"
+    before, manifest.PIECE = manifest.PIECE, piece
+    try:
+        assert manifest.dump(value) == (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
+        assert manifest.written(value) == (len(manifest.dump(value)), hashlib.sha256(manifest.dump(value)).hexdigest())
+        canonical = json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+        assert manifest.digest({**value, "digest": "x"}) == hashlib.sha256(canonical).hexdigest()
+    finally:
+        manifest.PIECE = before
+
+
+@given(st.lists(st.lists(st.text("abc", min_size=1, max_size=2), max_size=6), max_size=12), st.integers(1, 4))
+def test_the_fewest_of_many_lists_are_those_of_all_their_places(lists, most):
+    held = Fewest(most)
+    for places in lists:
+        held.add(fewest(places, most))
+    assert held.told() == fewest((p for places in lists for p in places), most)
+
+
+def counted(shard: str, rng: random.Random) -> dict[str, Any]:
+    """A receipt of the recipe below, with counts at random."""
+
+    def counts(names: str) -> dict[str, int]:
+        return {n: rng.randrange(5) for n in names if rng.random() < 0.6}
+
+    def stage() -> dict[str, Any]:
+        places = [f"{shard}:{n}" for n in range(rng.randrange(6))]
+        return {
+            "rejected": rng.randrange(9), "first": rng.randrange(9), "edited": rng.randrange(9),
+            "reasons": counts("ab") | {"language_not_allowed": 2}, "first_reasons": counts("ab"), "edits": counts("AB"),
+            "rules": {r: {"records": rng.randrange(5), "examples": fewest(places)} for r in "xyz" if rng.random() < 0.6},
+            "first_examples": {"language_not_allowed": fewest(places, 10)},
+            "histograms": {"s": {"kept": counts("123"), "rejected": counts("123")}}, "sums": counts("uv"),
+        }  # fmt: skip
+
+    data, rejected = rng.randrange(9), rng.randrange(9)
+    return {
+        "shard": shard, "key": shard, "output": shard,
+        "files": {k: {"rows": n} for k, n in (("data", data), ("rejected", rejected), ("annotations", data + rejected))},
+        "filters": {"read": stage(), "language": stage()},
+        "tables": {name: counts("pq") for name in table_names([LanguageFilter])},
+    }  # fmt: skip
+
+
+@given(st.integers(0, 1 << 32), st.integers(0, 8))
+def test_sums_over_receipts_do_not_depend_on_their_order(seed, n):
+    rng = random.Random(seed)
+    loaded = recipe.from_document({"name": "t", "filters": [{"language": {"allow": ["en"]}}]})
+    receipts = [counted(f"s{i}", rng) for i in range(n)]
+    one, other = Totals(loaded), Totals(loaded)
+    for receipt in receipts:
+        one.add(receipt)
+    for receipt in reversed(receipts):
+        other.add(receipt)
+    assert (one.rows, one.tables, one.filters({})) == (other.rows, other.tables, other.filters({}))
+    language = one.filters({})[1]
+    edits: Counter[str] = sum((Counter(r["filters"]["language"]["edits"]) for r in receipts), Counter())
+    assert {k: v for k, v in language["edits"].items() if v} == dict(edits)
+    places = [p for r in receipts for p in r["filters"]["language"]["first_examples"]["language_not_allowed"]]
+    if receipts:
+        told = language["reasons"]["language_not_allowed"]
+        assert (told["records"], told["examples"]) == (2 * n, fewest(places, 10))
+    assert one.rows["data"] == sum(r["files"]["data"]["rows"] for r in receipts)
+
+
+def test_a_receipt_that_does_not_add_up_is_refused():
+    loaded = recipe.from_document({"name": "t", "filters": [{"language": {"allow": ["en"]}}]})
+    receipt = counted("s0", random.Random(1))
+    receipt["files"]["annotations"]["rows"] += 1
+    with pytest.raises(OutputError, match="s0: kept"):
+        Totals(loaded).add(receipt)
+
+
+def test_progress_is_read_on_and_a_half_written_line_is_left_for_later(tmp_path: Path):
+    watched = progress.Watched(tmp_path)
+    (tmp_path / "1.done").write_text("5 100 1\n7 2", "ascii")
+    (tmp_path / "2.done").write_text("1 1 0\n", "ascii")
+    assert watched.look() == progress.Done(6, 101, 1)
+    with (tmp_path / "1.done").open("a", encoding="ascii") as file:
+        file.write("0 1\n")
+    assert watched.look() == watched.look() == progress.Done(13, 121, 2)
