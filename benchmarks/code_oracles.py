@@ -119,6 +119,10 @@ def _each(
     return run
 
 
+def _says(pattern: str) -> Callable[[str, int], bool]:
+    return lambda told, _: bool(re.search(pattern, told))
+
+
 _C_SYNTAX = re.compile(
     r"error: (?:expected|stray|unterminated|missing|invalid preprocessing|unknown type name|extraneous)|unterminated"
     r"|#(?:else|endif) without"
@@ -140,7 +144,13 @@ TOOLS: dict[str, tuple[str, str, Callable[[list[Path]], list[bool]]]] = {
     "php": ("php", ".php", _each("php", "-l")),
     "lua": ("luac5.4", ".lua", _each("luac5.4", "-p")),
     "bash": ("bash", ".sh", _each("bash", "-n", wrong=lambda told, code: code != 0 or "syntax error" in told or "unexpected EOF" in told)),
-    "rust": ("rustc", ".rs", _each("env", "RUSTC_BOOTSTRAP=1", "rustc", "--edition", "2021", "-Zparse-crate-only", "--crate-type", "lib")),
+    "rust": (
+        "rustc", ".rs",
+        _each(
+            "env", "RUSTC_BOOTSTRAP=1", "rustc", "--edition", "2021", "-Zparse-crate-root-only", "--crate-type", "lib",
+            wrong=_says(r"(?m)^error: (?!aborting)"),
+        ),
+    ),
 }  # fmt: skip
 
 

@@ -71,7 +71,8 @@ PROSELIKE = frozenset(("sql", "bash", "html", "xml", "yaml", "latex"))
 MARKUP = frozenset(
     ("html", "xml", "javascript", "typescript", "tsx", "cpp", "java", "csharp", "rust", "php", "kotlin", "scala")
 )
-DATA = frozenset(("json", "json5", "yaml", "toml", "xml", "html", "sql", "css", "latex"))
+FILLED = frozenset(("json", "json5", "toml", "xml", "html", "sql", "css", "latex"))
+"""Languages in which ``${name}`` stands for something that is put there later, and is no text."""
 
 
 def excuse(language: str, code: bytes, at: int) -> str | None:
@@ -91,7 +92,7 @@ def excuse(language: str, code: bytes, at: int) -> str | None:
         return "elided"
     if _TEMPLATE.search(near) or (language not in MARKUP and _PLACEHOLDER.search(near)):
         return "template"
-    if language in DATA and (_TEMPLATE.search(code) or _INTERPOLATED.search(near)):
+    if language in FILLED and _INTERPOLATED.search(line):
         return "template"
     if language not in PROSELIKE and _reads_as_prose(_around(code, at, 1)):
         return "pseudo_code"

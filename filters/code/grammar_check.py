@@ -115,7 +115,7 @@ def check(language: str, code: bytes) -> Verdict:
     lonely = lexis.unpaired(language, code) if language in lexis.LANGUAGES else unpaired(root, shell=language == "bash")
     if lonely is not None:
         return broken(lonely)
-    if reserved.misspelt(language, _near(root, code)):
+    if reserved.misspelt(language, _near(root, code)) or reserved.misspelt_anywhere(language, code):
         return broken(at)
     if language in PREPROCESSED and _near_macro(language, root, code):
         return open_("macros", at)

@@ -35,9 +35,23 @@ WORDS = {
     "bash": "fi then do done esac else elif",
 }
 WORDS["typescript"] = WORDS["tsx"] = WORDS["javascript"]
+
+
+def _swapped(words: str) -> list[str]:
+    """Words with two letters swapped that no one would give to a thing."""
+    return [w[:i] + w[i + 1] + w[i] + w[i + 2 :] for w in words.split() for i in range(len(w) - 1) if w[i] != w[i + 1]]
+
+
+_TAKEN = dict.fromkeys(
+    ("c", "cpp", "cuda"), " ".join(_swapped("struct typedef static return while switch const union"))
+)
+"""Misspelt keywords that the grammar of C takes for the name of a type: ``strcut a {`` is a function's head to it."""
+
 _PATTERNS = {
-    lang: re.compile(rf"(?<![\w.:$@&'\"->])(?:{words.replace(' ', '|')})(?![\w:?!'\"-])".encode())
-    for lang, words in WORDS.items()
+    lang: re.compile(
+        rf"(?<![\w.:$@&'\"->])(?:{f'{told} {_TAKEN.get(lang, str())}'.strip().replace(' ', '|')})(?![\w:?!'\"-])".encode()
+    )
+    for lang, told in WORDS.items()
 }
 
 _NAMES = frozenset(
@@ -90,3 +104,19 @@ _REAL = words(
 """Slips that are words."""
 
 _NEAR = {language: _slips(f"{words} import override return using extends") for language, words in WORDS.items()}
+
+
+_SWAPPED = {
+    "kotlin": re.compile(
+        rf"(?<![\w\"])(?:{'|'.join(_swapped(WORDS['kotlin'] + ' import override'))})(?![\w\"])".encode()
+    )
+}
+"""Where the grammar gives up from the first line on, so that no error has a place."""
+
+
+def misspelt_anywhere(language: str, code: bytes) -> bool:
+    pattern = _SWAPPED.get(language)
+    return pattern is not None and any(m[0] not in _NO_SLIP for m in pattern.finditer(code))
+
+
+_NO_SLIP = frozenset(word.encode() for word in _REAL) | {b"fi", b"od", b"fro", b"ni"}
