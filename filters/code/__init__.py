@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from filters.batch import CHANNELS, Batch
+from filters.code.grammars import PACKAGES
 from filters.code.verdict import LEGACY, REFUTED, UNVERIFIABLE, VERIFIED
 from filters.contract import EVIDENCE_LIMIT, KEPT, Evidence, Filter, Judgement, Options
 
@@ -67,7 +68,7 @@ class CodeFilter(Filter):
     tables: ClassVar = {"code_languages": "language"}
     thresholds: ClassVar = {REFUTED: "most_refuted"}
     measured_with: ClassVar = ("channels", "most_bytes")
-    packages: ClassVar = ("sqlglot", "fissix")
+    packages: ClassVar = ("fissix", "sqlglot", *PACKAGES)
     Options = CodeOptions
     options: CodeOptions
 
