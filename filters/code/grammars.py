@@ -53,7 +53,8 @@ def parse(language: str, code: bytes, *, strict: bool = False) -> Any:
     try:
         return parser.parse(lambda at, _point: code[at : at + CHUNK], progress_callback=enough)
     except ValueError:  # "Parsing failed": stopped by the hook
-        parser.reset()
+        # What a scanner kept of the text must not meet the next one: another parser is made.
+        _parser.cache_clear()
         return None
 
 
