@@ -64,7 +64,8 @@ def read(
     laid, segments = layout.finish()
     size = np.bincount(segments.record, weights=segments.length, minlength=rows.num_rows)
     layout.unreadable += [(int(r), "record_too_large") for r in np.flatnonzero(size > max_record_bytes)]
-    facts = {name: fact_of(stated, mapping[name]) for name in mapping if name in _FACTS}
+    # A licence that cannot be read is not a licence that is missing, for which a declared one would stand: it stays as it is.
+    facts = {name: fact_of(rows if name == "license" else stated, mapping[name]) for name in mapping if name in _FACTS}
     batch = Batch(rows, pa.nulls(0), laid, segments, facts, tuple(_first_reason(layout.unreadable)))
     ids = _ids(batch, facts.get("id"))
     return Read(Batch(rows, ids, laid, segments, facts, batch.unreadable), tuple(layout.leaves), tuple(layout.texts))
