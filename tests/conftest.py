@@ -5,6 +5,11 @@ from __future__ import annotations
 import socket
 
 import pytest
+from hypothesis import settings
+
+# A property is true or not; how long one example takes on a busy machine says nothing of it.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 _LOCAL = {"127.0.0.1", "::1", "localhost"}
 
