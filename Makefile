@@ -75,7 +75,7 @@ sample: $(VENV)/.made  ## make sample_data anew
 sbom: $(VENV)/.made-dev  ## sbom.json: what the command is installed with, as a CycloneDX bill of materials with licences
 	$(BIN)/python .ci/sbom.py sbom.json
 
-audit-deps: $(VENV)/.made-dev  ## known vulnerabilities of what is installed, by pip-audit (asks pypi.org), in an environment of its own (.audit)
+audit-deps: $(VENV)/.made-dev  ## known vulnerabilities of what is installed, by pip-audit (asks a public service), in an environment of its own (.audit)
 	$(BIN)/python .ci/audit_deps.py .audit
 
 clean:  ## remove what make made

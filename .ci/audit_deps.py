@@ -9,26 +9,26 @@ import json
 import os
 import subprocess
 import sys
-import urllib.request
+import tempfile
 import venv
 from importlib.metadata import version
 from pathlib import Path
 
 
-def audits() -> bool:
-    """Whether the service answers as pip-audit needs it: with what is known of one package in one version."""
+def audits(tool: Path) -> bool:
+    """Whether the service that pip-audit asks knows of one package, before it is asked for every one."""
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as one:
+        one.write(f"pip=={version('pip')}\n")
+        one.flush()
+        command = [tool, "-r", one.name, "--no-deps", "--disable-pip", "--format", "json", "--timeout", "10"]
+        told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60).stdout
     try:
-        with urllib.request.urlopen(f"https://pypi.org/pypi/pip/{version('pip')}/json", timeout=5) as answer:
-            return "vulnerabilities" in json.load(answer)
-    except (OSError, ValueError):
+        return all("vulns" in found for found in json.loads(told)["dependencies"])
+    except (ValueError, KeyError, TypeError):
         return False
 
 
 def main(folder: str) -> int:
-    # Without this, pip-audit would ask for every package in vain, and then find nothing wrong with any.
-    if not audits():
-        print("audit-deps: the service that knows of vulnerabilities cannot be reached from here; nothing was audited")
-        return 0
     home = Path(folder)
     tool = home / "bin" / "pip-audit"
     if not tool.exists():
@@ -37,6 +37,9 @@ def main(folder: str) -> int:
             [home / "bin" / "python", "-m", "pip", "install", "--quiet", "--only-binary", ":all:", "pip-audit"],
             check=True,
         )
+    if not audits(tool):
+        print("audit-deps: the service that knows of vulnerabilities cannot be reached from here; nothing was audited")
+        return 0
     environment = {**os.environ, "PIPAPI_PYTHON_LOCATION": sys.executable}
     command = [tool, "--skip-editable", "--progress-spinner", "off", "--timeout", "10"]
     return subprocess.run(command, env=environment, check=False, timeout=300).returncode
