@@ -163,6 +163,9 @@ class Filter(ABC):
     summed: ClassVar[tuple[str, ...]] = ()
     """Scores whose sums over kept records the manifest tells; a null adds nothing. See ``totals``."""
 
+    spent: ClassVar[tuple[str, ...]] = ()
+    """Scores whose sums over all records, kept or not, the manifest tells as well: what judging them took."""
+
     packages: ClassVar[tuple[str, ...]] = ()
     """Packages that decide its scores and that only recipes with it need; their versions are part of what keys the work."""
 
@@ -212,6 +215,15 @@ class Filter(ABC):
     def totals(cls, scores: Mapping[str, pa.Array]) -> Mapping[str, int]:
         """What these records add to the manifest's sums, from their recorded scores alone: so it can be taken away again."""
         return {name: pc.sum(scores[name]).as_py() or 0 for name in cls.summed}
+
+    @classmethod
+    def asks_elsewhere(cls, options: Any) -> bool:
+        """Whether judging sends texts to a service, so that it must not be tried on anything but records."""
+        return False
+
+    @classmethod  # noqa: B027  (most filters have nothing to check)
+    def check(cls, options: Any) -> None:
+        """Raises ConfigError for options that can never mean anything, where telling so needs no model: before deciding anew."""
 
     @classmethod
     def assets(cls, options: Any) -> Mapping[str, str]:

@@ -17,7 +17,7 @@ from pipelines.recipe import Recipe
 from pipelines.schemas.read import fact_of
 from pipelines.schemas.recognise import Columns, recognise
 from pipelines.shards import sha256_of
-from pipelines.write import TABLES, stage_sums, value_counts
+from pipelines.write import TABLES, stage_spent, stage_sums, value_counts
 
 BATCH_ROWS = 4096
 
@@ -51,10 +51,15 @@ def told_of(path: Path, rows: int) -> dict[str, Any]:
 
 
 def sums_left(name: str, told: Mapping[str, Any], gone: pa.StructArray) -> dict[str, dict[str, int]]:
-    if "sums" not in told:
-        return {}
-    less = stage_sums(registry.load(name), gone)
-    return {"sums": {key: n - less[key] for key, n in told["sums"].items()}}
+    return _left("sums", told, stage_sums(registry.load(name), gone)) if "sums" in told else {}
+
+
+def spent_left(name: str, told: Mapping[str, Any], gone: pa.StructArray) -> dict[str, dict[str, int]]:
+    return _left("spent", told, stage_spent(registry.load(name), gone)) if "spent" in told else {}
+
+
+def _left(kind: str, told: Mapping[str, Any], less: Mapping[str, int]) -> dict[str, dict[str, int]]:
+    return {kind: {key: n - less[key] for key, n in told[kind].items()}}
 
 
 def minus(counts: Mapping[str, int], less: Mapping[str, int]) -> dict[str, int]:

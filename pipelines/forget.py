@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 
 from filters.batch import Batch
 from pipelines import histograms, manifest, packs, publish, recipe, resolve, signatures
-from pipelines.again import facts_of, minus, rows_of, sums_left, told_of
+from pipelines.again import facts_of, minus, rows_of, spent_left, sums_left, told_of
 from pipelines.errors import OutputError, UsageError
 from pipelines.ledger import OF, Ledger, sync_folder, write_synced
 from pipelines.publish import republish
@@ -300,6 +300,7 @@ def _less(
             },
             "histograms": histograms.minus(told.get("histograms", {}), histograms.of(column)),
             **sums_left(name, told, column.filter(pa.array(kept))),
+            **spent_left(name, told, column),
         }
     counts = {table: facts[fact] for table, fact in TABLES.items()}
     for table, (name, score) in scored.items():

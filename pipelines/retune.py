@@ -140,8 +140,16 @@ def _changed(standing: Recipe, wanted: Recipe) -> dict[str, Stage]:
             told = ", ".join(measured or ())
             raise UsageError(f"{new.name}.{inside[0]} went into the scores ({told} did): changing it needs a run")
         if differing:
+            _check(new)
             changed[new.name] = new
     return changed
+
+
+def _check(stage: Stage) -> None:
+    try:
+        stage.filter.check(stage.options)
+    except ConfigError as error:
+        raise UsageError(str(error)) from None
 
 
 def _annotations(out: Path, told: Mapping[str, Any]) -> list[Path]:

@@ -61,6 +61,7 @@ class _Stage:
         self.first_reasons: Counts = {}
         self.edits: Counts = {}
         self.sums: Counts = {}
+        self.spent: Counts = {}
         self.histograms: dict[str, dict[str, Counts]] = {}
         self.rules: dict[str, tuple[Counts, Fewest]] = {}
         self.places: dict[str, Fewest] = {}
@@ -71,6 +72,7 @@ class _Stage:
         self.edited += told["edited"]
         for mine, name in (
             (self.reasons, "reasons"), (self.first_reasons, "first_reasons"), (self.edits, "edits"), (self.sums, "sums"),
+            (self.spent, "spent"),
         ):  # fmt: skip
             _plus(mine, told.get(name, {}))
         for score, sides in told.get("histograms", {}).items():
@@ -103,6 +105,7 @@ class _Stage:
             "assets": assets,
             "not_scanned": list(self.filter.not_scanned(self.options)),
             "sums": _sorted(self.sums),
+            **({"spent": _sorted(self.spent)} if self.filter.spent else {}),
         }
 
     def _reason(self, code: str) -> dict[str, Any]:

@@ -30,7 +30,9 @@ def warm(stages: list[tuple[str, dict]]) -> None:
     batch = read(rows, recognise(rows.schema), max_record_bytes=1 << 20).batch
     for name, options in stages:
         with contextlib.suppress(Exception):
-            build(name, json.dumps(options, sort_keys=True)).judge(batch)
+            made = build(name, json.dumps(options, sort_keys=True))
+            if not made.asks_elsewhere(made.options):
+                made.judge(batch)
 
 
 warm(json.loads(os.environ.get(STAGES, "[]")))

@@ -140,7 +140,8 @@ class Counts:
         self.filters: dict[str, dict[str, Any]] = {
             name: {"rejected": 0, "first": 0, "reasons": Counter(), "first_reasons": Counter(), "edits": Counter(),
                    "edited": 0, "rules": {}, "first_examples": {}, "histograms": {},
-                   **({"sums": Counter(stage_sums(stage, None))} if stage.summed else {})}
+                   **({"sums": Counter(stage_sums(stage, None))} if stage.summed else {}),
+                   **({"spent": Counter(dict.fromkeys(stage.spent, 0))} if stage.spent else {})}
             for name, stage in stages.items()
         }  # fmt: skip
         self.tables: dict[str, Counter[str]] = {name: Counter() for name in table_names(stages.values())}
@@ -171,10 +172,12 @@ class Counts:
         self._tables(read, judgements, kept)
 
     def add_sums(self, columns: Mapping[str, pa.StructArray], rejected: np.ndarray) -> None:
-        """The scores that are summed over kept records."""
+        """The scores that are summed over kept records, and those over all."""
         for name, stage in self.stages.items():
             if stage.summed:
                 self.filters[name]["sums"].update(stage_sums(stage, columns[name].filter(pa.array(~rejected))))
+            if stage.spent:
+                self.filters[name]["spent"].update(stage_spent(stage, columns[name]))
 
     def add_scores(self, columns: Mapping[str, pa.StructArray]) -> None:
         """How the scores of the annotations are spread."""
@@ -230,6 +233,11 @@ def stage_sums(stage: type[Filter], column: pa.StructArray | None) -> dict[str, 
         column = pa.array([], annotate.column_type(stage))
     scores = column.field("scores")
     return dict(stage.totals({f.name: scores.field(f.name) for f in scores.type}))
+
+
+def stage_spent(stage: type[Filter], column: pa.StructArray) -> dict[str, int]:
+    scores = column.field("scores")
+    return {name: pc.sum(scores.field(name)).as_py() or 0 for name in stage.spent}
 
 
 class BoundedFile:

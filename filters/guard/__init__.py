@@ -37,6 +37,7 @@ class GuardFilter(Filter):
     }
     thresholds: ClassVar[Mapping[str, str]] = {"p": "threshold"}
     summed: ClassVar = ("questions", "prompt_tokens", "completion_tokens", "cost_millionths")
+    spent: ClassVar = summed
     measured_with: ClassVar = ("model", "labels", "endpoint", "texts", "piece", "most_pieces", "on_failure")
     Options = GuardOptions
     options: GuardOptions
@@ -57,6 +58,17 @@ class GuardFilter(Filter):
 
             self._judge = Asking(o.endpoint, stop=o.on_failure == "stop")
         categories.check(o.drop, self._judge.categories)
+
+    @classmethod
+    def asks_elsewhere(cls, options: Any) -> bool:
+        return options.endpoint is not None
+
+    @classmethod
+    def check(cls, options: Any) -> None:
+        if options.endpoint is None:
+            categories.check(options.drop, frozenset(options.labels.values()))
+        else:
+            categories.check(options.drop, templates.load(templates.locate(options.endpoint.template)).codes)
 
     @classmethod
     def assets(cls, options: Any) -> Mapping[str, str]:

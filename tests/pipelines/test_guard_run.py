@@ -49,6 +49,9 @@ def test_the_manifest_says_what_was_sent_where_and_what_it_took_and_a_rerun_is_f
     assert guard["sums"] == {
         "questions": 78, "prompt_tokens": 39 * 22, "completion_tokens": 39 * 6, "cost_millionths": 39 * 22,
     }  # fmt: skip
+    assert guard["spent"] == {
+        "questions": 80, "prompt_tokens": 40 * 22, "completion_tokens": 40 * 6, "cost_millionths": 40 * 22,
+    }  # fmt: skip
     assert told["summaries"]["guard"]["sent"] == [
         {"texts": ["prompt", "response", "reasoning"], "to": server.url, "model": "m", "scrubbed": False}
     ]
@@ -56,6 +59,16 @@ def test_the_manifest_says_what_was_sent_where_and_what_it_took_and_a_rerun_is_f
     for path in corpusmill.home.rglob("*"):
         assert not path.is_file() or SECRET.encode() not in path.read_bytes(), path
     assert "as published" in corpusmill("retune", corpusmill.home / "out", "--set", "guard.drop=[hate]")
+    assert "did you mean 'hate'" in corpusmill("retune", corpusmill.home / "out", "--set", "guard.drop=[hat]", code=2)
+
+
+def test_workers_that_are_made_ready_send_nothing_but_records(corpusmill, recipe, shards):
+    with serving(by_word) as server:
+        recipe(server.url)
+        corpusmill.run(shards, corpusmill.home / "out", "--workers", "2")
+        asked = [str(request) for request in server.asked]
+    assert len(asked) == 80
+    assert not [a for a in asked if "Ask " not in a]
 
 
 def test_a_server_that_fails_sets_records_aside_or_stops_the_unit_in_one_line(corpusmill, recipe, shards):
