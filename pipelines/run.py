@@ -111,7 +111,7 @@ def _run(
     if not receipts:
         raise ShardError(_nothing_readable(failed))
     worlds = {u.key: u.shard.augment for u in planned}
-    receipts = resolve.resolve(recipe, ledger, receipts, worlds, workers)
+    receipts = resolve.resolve(recipe, ledger, receipts, worlds, _here(recipe, workers))
     parents = lineage.parents_of(found)
     named = [{"name": p.name, "data_digest": p.data_digest} for p in parents]
     standing = manifest.standing(ledger.out)
@@ -124,6 +124,11 @@ def _run(
     else:
         publish.trim(ledger, recipe.output.keep_versions)
     return Result(ledger.out, told, len([u for u in todo if u.key in receipts]), changed, failed)
+
+
+def _here(recipe: Recipe, workers: int) -> int:
+    """How many workers this machine can have: on a cluster, they are the cluster's, and 0 of them as many as it has places."""
+    return workers if recipe.executor.name == "local" else os.cpu_count() or 1
 
 
 def _pass_gates(

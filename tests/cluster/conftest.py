@@ -12,21 +12,31 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipelines.conftest import Command, contents, write_shard
+from tests.pipelines.conftest import Command, contents, manifest, write_shard
+
+RECIPE = """
+name: shared
+filters:
+  - language: {allow: [en, de]}
+  - duplicates: {method: near, threshold: 0.95}
+"""
 
 
 class Cluster:
-    """A folder of shards, what a local run makes of them, and runs of the same on the cluster."""
+    """A folder of shards, every second one a copy of the one before it, what a local run makes of them, and runs of the same on the
+    cluster."""
 
     def __init__(self, home: Path, options: list[str]) -> None:
         self.home, self.options = home, options
         self.corpusmill = Command(home)
+        self.corpusmill.recipe.write_text(RECIPE, "utf-8")
         self.shards = home / "shards"
         self.shards.mkdir()
         for s in range(8):
-            write_shard(self.shards / f"s{s}.parquet", s, rows=400)
+            write_shard(self.shards / f"s{s}.parquet", s // 2, rows=400)
         self.corpusmill.run(self.shards, home / "local", "--workers", "1")
         self.expected = contents(home / "local")
+        assert manifest(home / "local")["records"] == {"read": 3200, "kept": 1372, "rejected": 1828}
 
     def start(self, out: Path, *options: str, **environment: str) -> subprocess.Popen:
         command = ["run", self.corpusmill.recipe, "--input", self.shards, "--output", out, *self.options, *options]
