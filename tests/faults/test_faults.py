@@ -221,3 +221,37 @@ def forgotten(made, tmp_path_factory) -> tuple[dict[str, bytes], int]:
 
 def forgetting(made: World, out: Path) -> list[str]:
     return ["forget", str(out), "--match", str(made.home / "gone.txt"), "--kind", "id"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(20))
+def test_rolling_back_cut_short_at_any_change_of_a_file(made, rolled, tmp_path, seed):
+    """Killed, or refused. Readers see the one version or the other, and the same command ends with the older one."""
+    number = random.Random(time.time_ns()).randint(1, rolled)
+    action = ("kill", "fail=5")[seed % 2]
+    print(f"{action} at operation {number} of {rolled}")
+    out = made.copy("kept", tmp_path / "out")
+    with check.Reader(out) as reader:
+        first = made.ran(rolling(made, out), {"SHIM": f"change {out}/* {number} {action}"})
+    check.told_clearly(first)
+    check.seen_only_whole(made, reader)
+    if first.code == 0:
+        assert check.contents(out) == check.contents(made.home / "old")
+    assert made.ran(rolling(made, out)).code == 0
+    assert check.contents(out) == check.contents(made.home / "old")
+    assert check.verify(out) == []
+
+
+@pytest.fixture(scope="module")
+def rolled(made, tmp_path_factory) -> int:
+    """How many operations it takes to roll back; home/kept: the new dataset, with the old one to go back to."""
+    kept = made.copy("old", made.home / "kept")
+    assert made.ran(made.command(kept, "--set", "output.keep_versions=1")).code == 0
+    out, counted = made.copy("kept", tmp_path_factory.mktemp("rolled") / "out"), made.home / "count"
+    assert made.ran(rolling(made, out), {"SHIM": f"change {out}/* 999999 kill", "SHIM_COUNT": str(counted)}).code == 0
+    assert check.contents(out) == check.contents(made.home / "old")
+    return counted.stat().st_size
+
+
+def rolling(made: World, out: Path) -> list[str]:
+    return ["rollback", str(out), "--to", check.manifest(made.home / "old")["digest"]]
