@@ -1,6 +1,6 @@
 """Code: how much real code is called broken, whole and in fragments, and how much of what was broken on purpose is caught.
 
-    python benchmarks/code.py FOLDER... [--files N] [--languages python,c] [--mutants] [--show N] [--data PARQUET...]
+    python benchmarks/code.py FOLDER... [--files N] [--languages python,c] [--mutants] [--show N] [--data PARQUET...] [--tools all|NAME...]
 
 FOLDERs hold source files, found by their endings: an installed system has most (``/usr``), with Debian's packages golang-go, ruby,
 php-symfony-console, librust-tokio-dev, openjdk-17-source (unpacked), lua-penlight, texlive-latex-base, and npm packages for JavaScript and
@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import argparse
 import collections
+import functools
 import os
 import random
 import re
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -28,7 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import code_oracles  # noqa: E402
-from filters.code import CodeFilter  # noqa: E402
+from filters.code import CodeFilter, CodeOptions, tools  # noqa: E402
 from filters.code.grammars import GRAMMARS, parse  # noqa: E402
 from pipelines.schemas.read import read  # noqa: E402
 from pipelines.schemas.recognise import recognise  # noqa: E402
@@ -90,7 +92,7 @@ def verdicts(language: str, codes: list[str]) -> tuple[list[str], float]:
         for c in codes
     ]
     table = pa.Table.from_pylist(rows).combine_chunks()
-    judge, started = CodeFilter(), time.perf_counter()
+    judge, started = _filter(language), time.perf_counter()
     out = ["verified"] * len(codes)
     for low in range(0, len(codes), 256):
         batch = table.slice(low, 256).combine_chunks().to_batches()[0]
@@ -102,6 +104,16 @@ def verdicts(language: str, codes: list[str]) -> tuple[list[str], float]:
             if judgement.scores["blocks"][record] == 0:
                 out[low + record] = "no_block"
     return out, time.perf_counter() - started
+
+
+TOOLS: list[str] = []
+"""Compilers that are asked too (``--tools``)."""
+
+
+@functools.cache
+def _filter(language: str) -> CodeFilter:
+    """With those of the tools that know the language: each is tried when a filter is made."""
+    return CodeFilter(CodeOptions(tools=tuple(t for t in TOOLS if language in tools.TOOLS[t].languages)))
 
 
 def pieces(language: str, codes: list[str], rng: random.Random) -> list[str]:
@@ -147,7 +159,15 @@ def main() -> None:
     parser.add_argument("--show", type=int, default=0, help="paths of that many refuted files a language")
     parser.add_argument("--missed", type=Path, help="a file for the mutants that are not caught")
     parser.add_argument("--data", nargs="*", type=Path, default=[])
+    parser.add_argument(
+        "--tools", nargs="*", default=[], help="compilers that are asked too; --tools all: those that are installed"
+    )
     given = parser.parse_args()
+    TOOLS[:] = (
+        [t for t in tools.TOOLS if any(map(shutil.which, tools.TOOLS[t].programs))]
+        if given.tools == ["all"]
+        else given.tools
+    )
     verdicts("python", ["x = 1"])
     if given.folders:
         print("whole files   n  verified legacy   open refuted")

@@ -10,11 +10,13 @@ import numpy as np
 import pyarrow as pa
 
 from filters.batch import CHANNELS, Batch
+from filters.code.blocks import Block, blocks
 from filters.code.grammars import PACKAGES
-from filters.code.verdict import LEGACY, REFUTED, UNVERIFIABLE, VERIFIED
+from filters.code.verdict import LEGACY, REFUTED, UNVERIFIABLE, VERIFIED, Verdict
 from filters.contract import EVIDENCE_LIMIT, KEPT, Evidence, Filter, Judgement, Options
 
 KeepOrDrop = Literal["keep", "drop"]
+Tools = Literal["gcc", "g++", "nvcc", "javac", "node", "tsc", "gofmt", "rustc", "php", "ruby", "bash", "luac"]
 
 
 class CodeOptions(Options, frozen=True, kw_only=True):
@@ -46,6 +48,20 @@ class CodeOptions(Options, frozen=True, kw_only=True):
         int,
         msgspec.Meta(description="Bytes of a block that is parsed; a longer one is unverifiable.", ge=1, le=1 << 26),
     ] = 1 << 17
+    tools: Annotated[
+        tuple[Tools, ...],
+        msgspec.Meta(
+            description="Installed compilers that are asked too, in a sandbox (Linux, bubblewrap); none: parsers alone."
+        ),
+    ] = ()
+    paths: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(description="Folders that the sandbox shows beside `/usr`, read-only: headers, say."),
+    ] = ()
+    seconds: Annotated[
+        float,
+        msgspec.Meta(description="Seconds that a tool or a program in the sandbox may take for a block.", ge=1, le=600),
+    ] = 10.0
 
 
 class CodeFilter(Filter):
@@ -67,7 +83,7 @@ class CodeFilter(Filter):
     summed: ClassVar = ("blocks", VERIFIED, LEGACY, REFUTED, UNVERIFIABLE)
     tables: ClassVar = {"code_languages": "language"}
     thresholds: ClassVar = {REFUTED: "most_refuted"}
-    measured_with: ClassVar = ("channels", "most_bytes")
+    measured_with: ClassVar = ("channels", "most_bytes", "tools", "paths", "seconds")
     packages: ClassVar = ("fissix", "sqlglot", *PACKAGES)
     Options = CodeOptions
     options: CodeOptions
@@ -78,6 +94,11 @@ class CodeFilter(Filter):
 
         parsers.required()
         self._channels = tuple(CHANNELS.index(c) for c in self.options.channels)
+        self._compilers: Any = None
+        if self.options.tools:
+            from filters.code.compile import Compilers
+
+            self._compilers = Compilers(self.options.tools, self.options.paths, self.options.seconds)
 
     @classmethod
     def not_scanned(cls, options: Any) -> Sequence[str]:
@@ -86,31 +107,35 @@ class CodeFilter(Filter):
     def judge(self, batch: Batch) -> Judgement:
         """scores: blocks of each verdict, and the language that most bytes of code are in. Evidence: the line of the first error of each
         block that is not verified; the rule is verdict, language and cause."""
-        from filters.code.blocks import blocks
-        from filters.code.check import check
-
         counts = {s: np.zeros(len(batch), np.int32) for s in (VERIFIED, LEGACY, REFUTED, UNVERIFIABLE)}
         sizes: dict[int, dict[str, int]] = {}
         evidence, shown = Evidence(), np.zeros(len(batch), np.int32)
-        for block in blocks(batch, self._channels):
-            found = check(block, self.options.most_bytes)
-            if found is None:
-                continue
-            language, verdict = found
+        for block, language, verdict in self._found(batch):
             record = int(batch.segments.record[block.segment])
             counts[verdict.status][record] += 1
             size = sizes.setdefault(record, {})
             size[language] = size.get(language, 0) + len(block.code)
             if verdict.status != VERIFIED and shown[record] < EVIDENCE_LIMIT:
                 shown[record] += 1
-                evidence.add_span(
-                    batch, block.segment, *block.line(verdict.at), f"{verdict.status}:{language}:{verdict.cause}"
-                )
+                start, end = block.line(verdict.at)
+                evidence.add_span(batch, block.segment, start, end, f"{verdict.status}:{language}:{verdict.cause}")
         main = np.full(len(batch), None, object)
         for record, size in sizes.items():
             main[record] = max(sorted(size), key=size.__getitem__)
         scores = {"blocks": sum(counts.values()), **counts, "language": main}
         return Judgement(self.decide(scores, self.options), scores, evidence)
+
+    def _found(self, batch: Batch) -> Sequence[tuple[Block, str, Verdict]]:
+        """Every block of code with its language and verdict: by the parsers, and by what else the recipe asks."""
+        from filters.code.check import check
+
+        told = [(block, check(block, self.options.most_bytes)) for block in blocks(batch, self._channels)]
+        found = [(block, *said) for block, said in told if said is not None]
+        if self._compilers is not None:
+            from filters.code import second
+
+            found = second.review(self._compilers, found)
+        return found
 
     @classmethod
     def decide(cls, scores: Mapping[str, Any], options: Any) -> np.ndarray:

@@ -8,7 +8,7 @@ VERIFIED, LEGACY, REFUTED, UNVERIFIABLE = "verified", "legacy", "refuted", "unve
 
 CAUSES = (
     "syntax", "python2", "no_parser", "too_large", "too_complex", "transcript", "diff", "elided", "template", "pseudo_code",
-    "truncated", "fragment", "mislabelled", "macros", "grammar", "dialect",
+    "truncated", "fragment", "mislabelled", "macros", "grammar", "dialect", "compiler",
 )  # fmt: skip
 """Why: a closed list, named in the evidence and on the page of the filter."""
 

@@ -105,7 +105,7 @@ class Sandbox:
         for name, content in files.items():
             told += ["--perms", "0644", "--file", descriptor(content), f"{view.BOX}/{name}"]
         listed = descriptor(b"".join(os.fsencode(t) + b"\0" for t in told))
-        return _Command(["bwrap", "--args", listed], [*limits.command(), *argv], handed)
+        return _Command([self._programs["bwrap"], "--args", listed], [*limits.command(), *argv], handed)
 
     def _outer(self) -> list[str]:
         """What bubblewrap is started by. Root leaves root first, in a view of the machine in which others can reach the paths

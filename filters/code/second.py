@@ -1,0 +1,94 @@
+"""A second opinion: what a language's own compiler says of a block, beside what our parser says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from filters.code import fragments
+from filters.code.blocks import Block
+from filters.code.check import SIBLINGS, parsed
+from filters.code.compile import Compilers
+from filters.code.grammar_check import LONGEST_FRAGMENT, WRAPPERS
+from filters.code.tools import OK, PART, SYNTAX
+from filters.code.verdict import PARSES, REFUTED, UNVERIFIABLE, VERIFIED, Verdict
+
+Found = tuple[Block, str, Verdict]
+"""A block, its language, and what is said of it."""
+
+OPEN = frozenset(("macros", "grammar", "too_complex", "elided", "fragment", "truncated"))
+"""Causes for which our parser cannot tell and a compiler may: not where the text is no program, like a transcript."""
+
+SETTLED = frozenset(("macros", "grammar", "too_complex"))
+"""Those of them that speak of our parser and not of the block: there a compiler's error counts."""
+
+
+def review(compilers: Compilers, found: Sequence[Found]) -> list[Found]:
+    """The same blocks. What the compiler takes is verified. What it refuses is refuted if nothing excuses it and it is no part of a
+    program either; a refusal of ours stands unless the compiler takes the block."""
+    out = list(found)
+    for language in sorted(compilers.languages):
+        chosen = [i for i, one in enumerate(found) if _is_asked(language, one)]
+        said = _asked(compilers, language, [found[i][0].code for i in chosen])
+        for i, (word, line) in zip(chosen, said, strict=True):
+            block, _, verdict = found[i]
+            out[i] = (block, language, _together(language, block, verdict, word, line))
+    return out
+
+
+def _is_asked(language: str, one: Found) -> bool:
+    block, found, verdict = one
+    if found != language or 0 in block.code or (language == "bash" and block.name not in (None, "bash", "sh", "shell")):
+        return False
+    return verdict.status in (VERIFIED, REFUTED) or (verdict.status == UNVERIFIABLE and verdict.cause in OPEN)
+
+
+def _asked(compilers: Compilers, language: str, codes: Sequence[bytes]) -> list[tuple[str, int]]:
+    """As a program, and what is none as what it may be a part of."""
+    said = compilers.ask(language, [_program(language, c) for c in codes])
+    again = [i for i, (word, _) in enumerate(said) if word in (SYNTAX, PART) and len(codes[i]) <= LONGEST_FRAGMENT]
+    forms = [(i, form) for i in again for form in _forms(language, codes[i])]
+    for (i, _), (word, _) in zip(forms, compilers.ask(language, [form for _, form in forms]), strict=True):
+        if word == OK:
+            said[i] = (OK, 1)
+    return said
+
+
+def _program(language: str, code: bytes) -> bytes:
+    return b"<?php " + code if language == "php" and b"<?" not in code else code
+
+
+def _forms(language: str, code: bytes) -> Iterator[bytes]:
+    if language == "php" and b"<?" in code:
+        return
+    for before, after in WRAPPERS.get(language, ()):
+        # A tool for Go wants a package before everything.
+        lead = b"package a\n" if language == "go" and not before.startswith(b"package") else b""
+        yield lead + before + code + after
+
+
+def _together(language: str, block: Block, verdict: Verdict, word: str, line: int) -> Verdict:
+    if word == OK:
+        return PARSES
+    if (
+        word != SYNTAX
+        or verdict.status == REFUTED
+        or not block.closed
+        or not (verdict.holds or verdict.cause in SETTLED)
+    ):
+        return verdict
+    at = _offset(block.code, line)
+    if fragments.excuse(language, block.code, at) is not None:
+        return verdict
+    if not verdict.holds and any(parsed(other, block.code).holds for other in SIBLINGS.get(language, ())):
+        return verdict
+    return Verdict(REFUTED, "compiler", at)
+
+
+def _offset(code: bytes, line: int) -> int:
+    at = 0
+    for _ in range(line - 1):
+        following = code.find(b"\n", at) + 1
+        if not following or following >= len(code):
+            break
+        at = following
+    return at
