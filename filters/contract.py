@@ -231,6 +231,12 @@ class Filter(ABC):
         return {}
 
     @classmethod
+    def programs(cls, options: Any) -> Mapping[str, str]:
+        """Programs of the machine that its verdicts depend on: name -> version, the same text on every worker. Part of what keys the
+        work. Raises ConfigError for one that is not there."""
+        return {}
+
+    @classmethod
     def not_scanned(cls, options: Any) -> Sequence[str]:
         """What a reader could believe this filter looked for, and it did not: told in the manifest and the report."""
         return ()

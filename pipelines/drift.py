@@ -119,7 +119,8 @@ def changed_software(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[
 
 
 def _versions(told: Mapping[str, Any]) -> dict[str, str]:
-    return {"corpusmill": told["corpusmill"], "corpusmill's code": told["code_sha256"][:12], **told["packages"]}
+    ours = {"corpusmill": told["corpusmill"], "corpusmill's code": told["code_sha256"][:12]}
+    return {**ours, **told["packages"], **told.get("programs", {})}
 
 
 def _flat(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -151,9 +151,14 @@ class Recipe:
             raise UsageError(str(error)) from None
 
     def software(self) -> dict[str, Any]:
-        """``software`` and the packages that only these filters need."""
+        """``software``, and the packages and programs of the machine that only these filters need."""
         told, extra = software(), [p for s in self.stages for p in s.filter.packages]
-        return {**told, "packages": {**told["packages"], **{p: _version(p) for p in extra}}}
+        try:
+            programs = {name: version for s in self.stages for name, version in s.filter.programs(s.options).items()}
+        except ConfigError as error:
+            raise UsageError(str(error)) from None
+        packages = {**told["packages"], **{p: _version(p) for p in extra}}
+        return {**told, "packages": packages, **({"programs": programs} if programs else {})}
 
     def fingerprint(self) -> str:
         """sha256 of the effective recipe, the models, the code and the packages that read, judge and write. What only the report

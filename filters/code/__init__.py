@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -54,6 +55,10 @@ class CodeOptions(Options, frozen=True, kw_only=True):
             description="Installed compilers that are asked too, in a sandbox (Linux, bubblewrap); none: parsers alone."
         ),
     ] = ()
+    execute: Annotated[
+        tuple[Literal["python"], ...],
+        msgspec.Meta(description="Languages of which blocks that test something are run, in the sandbox."),
+    ] = ()
     paths: Annotated[
         tuple[str, ...],
         msgspec.Meta(description="Folders that the sandbox shows beside `/usr`, read-only: headers, say."),
@@ -83,7 +88,7 @@ class CodeFilter(Filter):
     summed: ClassVar = ("blocks", VERIFIED, LEGACY, REFUTED, UNVERIFIABLE)
     tables: ClassVar = {"code_languages": "language"}
     thresholds: ClassVar = {REFUTED: "most_refuted"}
-    measured_with: ClassVar = ("channels", "most_bytes", "tools", "paths", "seconds")
+    measured_with: ClassVar = ("channels", "most_bytes", "tools", "execute", "paths", "seconds")
     packages: ClassVar = ("fissix", "sqlglot", *PACKAGES)
     Options = CodeOptions
     options: CodeOptions
@@ -95,18 +100,36 @@ class CodeFilter(Filter):
         parsers.required()
         self._channels = tuple(CHANNELS.index(c) for c in self.options.channels)
         self._compilers: Any = None
+        self._runner: Any = None
         if self.options.tools:
             from filters.code.compile import Compilers
 
             self._compilers = Compilers(self.options.tools, self.options.paths, self.options.seconds)
+        if self.options.execute:
+            from filters.code.execute import Runner
+
+            self._runner = Runner(self.options.paths, self.options.seconds)
+
+    @classmethod
+    def programs(cls, options: Any) -> Mapping[str, str]:
+        told = {}
+        if options.tools:
+            from filters.code.compile import version
+
+            told = {name: version(name) for name in options.tools}
+        return {**told, "python": platform.python_version()} if options.execute else told
 
     @classmethod
     def not_scanned(cls, options: Any) -> Sequence[str]:
-        return ("what code does when it runs",)
+        return (
+            ("what code does when it runs, but for Python that tests itself",)
+            if options.execute
+            else ("what code does when it runs",)
+        )
 
     def judge(self, batch: Batch) -> Judgement:
         """scores: blocks of each verdict, and the language that most bytes of code are in. Evidence: the line of the first error of each
-        block that is not verified; the rule is verdict, language and cause."""
+        block that is not verified, or was run; the rule is verdict, language and cause."""
         counts = {s: np.zeros(len(batch), np.int32) for s in (VERIFIED, LEGACY, REFUTED, UNVERIFIABLE)}
         sizes: dict[int, dict[str, int]] = {}
         evidence, shown = Evidence(), np.zeros(len(batch), np.int32)
@@ -115,7 +138,7 @@ class CodeFilter(Filter):
             counts[verdict.status][record] += 1
             size = sizes.setdefault(record, {})
             size[language] = size.get(language, 0) + len(block.code)
-            if verdict.status != VERIFIED and shown[record] < EVIDENCE_LIMIT:
+            if verdict.cause and shown[record] < EVIDENCE_LIMIT:
                 shown[record] += 1
                 start, end = block.line(verdict.at)
                 evidence.add_span(batch, block.segment, start, end, f"{verdict.status}:{language}:{verdict.cause}")
@@ -135,6 +158,8 @@ class CodeFilter(Filter):
             from filters.code import second
 
             found = second.review(self._compilers, found)
+        if self._runner is not None:
+            found = self._runner.review(batch, found)
         return found
 
     @classmethod

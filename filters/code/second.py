@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from filters.code import fragments
 from filters.code.blocks import Block
 from filters.code.check import SIBLINGS, parsed
 from filters.code.compile import Compilers
-from filters.code.grammar_check import LONGEST_FRAGMENT, WRAPPERS
+from filters.code.grammar_check import LONGEST_FRAGMENT, PREPROCESSED, WRAPPERS
 from filters.code.tools import OK, PART, SYNTAX
 from filters.code.verdict import PARSES, REFUTED, UNVERIFIABLE, VERIFIED, Verdict
 
@@ -20,6 +21,10 @@ OPEN = frozenset(("macros", "grammar", "too_complex", "elided", "fragment", "tru
 
 SETTLED = frozenset(("macros", "grammar", "too_complex"))
 """Those of them that speak of our parser and not of the block: there a compiler's error counts."""
+
+
+MORE = {"javascript": ((b"class A extends B {\n", b"\n}"),)}
+"""What our grammar takes anywhere and a compiler does not: a call of ``super``."""
 
 
 def review(compilers: Compilers, found: Sequence[Found]) -> list[Found]:
@@ -57,10 +62,22 @@ def _program(language: str, code: bytes) -> bytes:
     return b"<?php " + code if language == "php" and b"<?" not in code else code
 
 
+_CAPITALS = re.compile(rb"\b[A-Z][A-Z0-9_]{2,}\b")
+_DEFINED = re.compile(rb"#[ \t]*define[ \t]+(\w+)")
+_STANDARD = frozenset(b"NULL EOF FILE TRUE FALSE SIZE_MAX INT_MAX INT_MIN EXIT_SUCCESS EXIT_FAILURE RAND_MAX".split())
+
+
+def _leans_on_macros(language: str, code: bytes) -> bool:
+    """Whether a C or C++ text holds a name in capitals that it does not define: a compiler that does not know it stumbles elsewhere."""
+    return language in PREPROCESSED and bool(set(_CAPITALS.findall(code)) - set(_DEFINED.findall(code)) - _STANDARD)
+
+
 def _forms(language: str, code: bytes) -> Iterator[bytes]:
     if language == "php" and b"<?" in code:
         return
-    for before, after in WRAPPERS.get(language, ()):
+    if code.lstrip()[:1] == b".":
+        yield b"x" + code.lstrip()
+    for before, after in (*WRAPPERS.get(language, ()), *MORE.get(language, ())):
         # A tool for Go wants a package before everything.
         lead = b"package a\n" if language == "go" and not before.startswith(b"package") else b""
         yield lead + before + code + after
@@ -76,15 +93,16 @@ def _together(language: str, block: Block, verdict: Verdict, word: str, line: in
         or not (verdict.holds or verdict.cause in SETTLED)
     ):
         return verdict
-    at = _offset(block.code, line)
-    if fragments.excuse(language, block.code, at) is not None:
+    at = offset(block.code, line)
+    if _leans_on_macros(language, block.code) or fragments.excuse(language, block.code, at) is not None:
         return verdict
     if not verdict.holds and any(parsed(other, block.code).holds for other in SIBLINGS.get(language, ())):
         return verdict
     return Verdict(REFUTED, "compiler", at)
 
 
-def _offset(code: bytes, line: int) -> int:
+def offset(code: bytes, line: int) -> int:
+    """Where a line begins, counted from 1."""
     at = 0
     for _ in range(line - 1):
         following = code.find(b"\n", at) + 1

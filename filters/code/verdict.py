@@ -9,13 +9,14 @@ VERIFIED, LEGACY, REFUTED, UNVERIFIABLE = "verified", "legacy", "refuted", "unve
 CAUSES = (
     "syntax", "python2", "no_parser", "too_large", "too_complex", "transcript", "diff", "elided", "template", "pseudo_code",
     "truncated", "fragment", "mislabelled", "macros", "grammar", "dialect", "compiler",
+    "ran", "assertion", "doctest", "not_installed", "input", "network", "timed_out", "too_much", "exited", "raised",
 )  # fmt: skip
 """Why: a closed list, named in the evidence and on the page of the filter."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """status: one of the four above. cause: one of CAUSES, "" where it parses. at: byte of the first error in the block."""
+    """status: one of the four above. cause: one of CAUSES, "" where it just parses. at: byte of the first error in the block."""
 
     status: str
     cause: str = ""

@@ -115,5 +115,10 @@ def _refuse(job: Job, task: int, what: str) -> None:
 
 
 def _other(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
-    packages = sorted(p for p, version in theirs["packages"].items() if ours["packages"].get(p) != version)
-    return ", ".join(packages[:3]) or "corpusmill"
+    other = [
+        name
+        for kind in ("packages", "programs")
+        for name, version in sorted(theirs.get(kind, {}).items())
+        if ours.get(kind, {}).get(name) != version
+    ]
+    return ", ".join(other[:3]) or "corpusmill"

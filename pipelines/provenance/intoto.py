@@ -68,3 +68,5 @@ def _dependencies(told: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
            "digest": {"sha256": software["code_sha256"]}, "annotations": {"kind": "code"}}  # fmt: skip
     for name, version in software["packages"].items():
         yield {"name": name, "uri": f"pkg:pypi/{name}@{version}", "annotations": {"kind": "package"}}
+    for name, version in software.get("programs", {}).items():
+        yield {"name": name, "annotations": {"kind": "program", "version": version}}

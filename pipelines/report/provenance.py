@@ -110,7 +110,9 @@ def _software(told: Mapping[str, Any]) -> str:
         (f["name"], code(name), code(sha256[:16])) for f in told["filters"] for name, sha256 in f["assets"].items()
     ]
     models = table("Models and rule packs", ("filter", "asset", "sha256"), assets) if assets else ""
-    return f"<h3>Software, models and packs</h3>{models}" + details(
+    programs = list(software.get("programs", {}).items())
+    asked = table("Programs of the machine", ("program", "version"), programs) if programs else ""
+    return f"<h3>Software, models and packs</h3>{models}{asked}" + details(
         f"Packages that read, judge and write: {len(packages)}", table("Packages", ("package", "version"), packages)
     )
 
