@@ -8,7 +8,7 @@ import re
 import secrets
 import shutil
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -16,8 +16,8 @@ from filters.code.tools import OK, SYNTAX, TOOLS, UNKNOWN, Tool
 from filters.contract import ConfigError, JudgeError
 from filters.sandbox import Limits, Outcome, Sandbox
 
-AT_ONCE = 48
-"""Files of one start of the sandbox."""
+AT_ONCE, BYTES_AT_ONCE = 48, 8 << 20
+"""Files of one start of the sandbox, and what they hold; a larger text is not asked about."""
 
 Word = tuple[str, int]
 """What a tool says of a text (tools.OK and the others), and the line of the first error."""
@@ -55,11 +55,10 @@ class Compilers:
         name, said = self._of[language], self._said
         if len(said) > REMEMBERED:
             said.clear()
-        new = [t for t in dict.fromkeys(texts) if (name, t) not in said]
-        for low in range(0, len(new), AT_ONCE):
-            some = new[low : low + AT_ONCE]
+        new = [t for t in dict.fromkeys(texts) if (name, t) not in said and len(t) <= BYTES_AT_ONCE]
+        for some in _shares(new):
             said.update(zip(((name, t) for t in some), self._asked(name, some), strict=True))
-        return [said[name, t] for t in texts]
+        return [said.get((name, t), (UNKNOWN, 1)) for t in texts]
 
     def _asked(self, name: str, texts: Sequence[bytes]) -> list[Word]:
         """Where the whole of it is stopped, each is asked about alone: one text costs no other its answer."""
@@ -80,6 +79,17 @@ class Compilers:
         if len(texts) == 1:
             return [(UNKNOWN, 1)]
         return [word for text in texts for word in self._asked(name, [text])]
+
+
+def _shares(texts: Sequence[bytes]) -> Iterator[list[bytes]]:
+    some: list[bytes] = []
+    for text in texts:
+        if some and (len(some) == AT_ONCE or sum(map(len, some)) + len(text) > BYTES_AT_ONCE):
+            yield some
+            some = []
+        some.append(text)
+    if some:
+        yield some
 
 
 def _marked(tool: Tool, mark: str, out: Outcome, files: Iterable[str]) -> list[Word] | None:
@@ -117,11 +127,16 @@ class Place:
             root = _told([found, "--print", "sysroot"])
             return cls(f"{root}/bin/rustc", (root,))
         if real.is_relative_to("/usr"):
-            return cls(
-                str(real) if name == "tsc" else str(Path(found).absolute()) if found.startswith("/usr/") else str(real),
-                (),
-            )
-        return cls(str(real), (str(real.parent.parent if real.parent.name == "bin" else real.parent),))
+            # By the name that it was called by: some are one program of several names.
+            return cls(found if found.startswith("/usr/") and name != "tsc" else str(real), ())
+        return cls(str(real), (str(_home(real)),))
+
+
+def _home(program: Path) -> Path:
+    """The folder that a program was installed into, or the program alone where that folder holds more than programs."""
+    above = program.parent.parent
+    own = program.parent.name == "bin" and above.name != ".local" and above != Path.home() and len(above.parts) > 2
+    return above if own else program
 
 
 @cache

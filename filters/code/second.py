@@ -94,7 +94,9 @@ def _together(language: str, block: Block, verdict: Verdict, word: str, line: in
     ):
         return verdict
     at = offset(block.code, line)
-    if _leans_on_macros(language, block.code) or fragments.excuse(language, block.code, at) is not None:
+    if (verdict.holds and _leans_on_macros(language, block.code)) or fragments.excuse(
+        language, block.code, at
+    ) is not None:
         return verdict
     if not verdict.holds and any(parsed(other, block.code).holds for other in SIBLINGS.get(language, ())):
         return verdict

@@ -227,7 +227,7 @@ class _Run:
             return Outcome(ended, None, output, errors)
         # bubblewrap tells of an exit only if the program was begun; nothing inside can write there.
         if b'"exit-code"' not in self._said["status"]:
-            return Outcome("cannot_start", None, output, errors)
+            return Outcome("killed" if code in (-9, _KILL) else "cannot_start", None, output, errors)
         if len(self._said["output"]) + len(self._said["errors"]) > self.limits.output:
             return Outcome("too_much_output", None, output, errors)
         status = {0: "ok", _XCPU: "timed_out", _XFSZ: "too_much_output", _KILL: "killed"}.get(code, "failed")

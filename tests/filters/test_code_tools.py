@@ -260,3 +260,16 @@ def test_the_same_program_gives_the_same_word_again(run):
     block = "import random\nassert random.random() > 0.5 and max({'a', 'b', 'c'}, key=hash) in 'ab'"
     runner = execute.Runner()
     assert len({runner._run((), block.encode()) for _ in range(3)}) == 1
+
+
+def test_a_program_of_somebodys_home_shows_itself_alone(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for place, shown in (
+        ("bin/node", "bin/node"),
+        (".local/bin/node", ".local/bin/node"),
+        ("node-20/bin/node", "node-20"),
+    ):
+        program = tmp_path / place
+        program.parent.mkdir(parents=True)
+        program.write_text("")
+        assert compile._home(program) == tmp_path / shown
