@@ -150,14 +150,14 @@ class CodeFilter(Filter):
 
     def _found(self, batch: Batch) -> Sequence[tuple[Block, str, Verdict]]:
         """Every block of code with its language and verdict: by the parsers, and by what else the recipe asks."""
-        from filters.code.check import check
+        from filters.code.check import check, parsed
 
         told = [(block, check(block, self.options.most_bytes)) for block in blocks(batch, self._channels)]
         found = [(block, *said) for block, said in told if said is not None]
         if self._compilers is not None:
             from filters.code import second
 
-            found = second.review(self._compilers, found)
+            found = second.review(self._compilers, found, lambda language, code: parsed(language, code).holds)
         if self._runner is not None:
             found = self._runner.review(batch, found)
         return found

@@ -50,6 +50,11 @@ class Compilers:
     def languages(self) -> frozenset[str]:
         return frozenset(self._of)
 
+    def is_whole(self, language: str, text: bytes) -> bool:
+        """Whether a text is a program, for all that it says of itself."""
+        whole = TOOLS[self._of[language]].whole
+        return whole is not None and whole.search(text) is not None
+
     def ask(self, language: str, texts: Sequence[bytes]) -> list[Word]:
         """One word a text, whatever else is asked at the same time. Raises JudgeError if no sandbox can be had now."""
         name, said = self._of[language], self._said

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from filters.code import fragments
 from filters.code.blocks import Block
-from filters.code.check import SIBLINGS, parsed
+from filters.code.check import SIBLINGS
 from filters.code.compile import Compilers
 from filters.code.grammar_check import LONGEST_FRAGMENT, PREPROCESSED, WRAPPERS
 from filters.code.tools import OK, PART, SYNTAX
@@ -16,10 +16,10 @@ from filters.code.verdict import PARSES, REFUTED, UNVERIFIABLE, VERIFIED, Verdic
 Found = tuple[Block, str, Verdict]
 """A block, its language, and what is said of it."""
 
-OPEN = frozenset(("macros", "grammar", "too_complex", "elided", "fragment", "truncated"))
+OPEN = frozenset(("macros", "grammar", "too_complex", "parser_failed", "elided", "fragment", "truncated"))
 """Causes for which our parser cannot tell and a compiler may: not where the text is no program, like a transcript."""
 
-SETTLED = frozenset(("macros", "grammar", "too_complex"))
+SETTLED = frozenset(("macros", "grammar", "too_complex", "parser_failed"))
 """Those of them that speak of our parser and not of the block: there a compiler's error counts."""
 
 
@@ -27,16 +27,21 @@ MORE = {"javascript": ((b"class A extends B {\n", b"\n}"),)}
 """What our grammar takes anywhere and a compiler does not: a call of ``super``."""
 
 
-def review(compilers: Compilers, found: Sequence[Found]) -> list[Found]:
+def review(compilers: Compilers, found: Sequence[Found], holds: Callable[[str, bytes], bool]) -> list[Found]:
     """The same blocks. What the compiler takes is verified. What it refuses is refuted if nothing excuses it and it is no part of a
-    program either; a refusal of ours stands unless the compiler takes the block."""
+    program either; a refusal of ours stands unless the compiler takes the block. holds: whether our parser takes a text as a language."""
     out = list(found)
     for language in sorted(compilers.languages):
         chosen = [i for i, one in enumerate(found) if _is_asked(language, one)]
         said = _asked(compilers, language, [found[i][0].code for i in chosen])
         for i, (word, line) in zip(chosen, said, strict=True):
             block, _, verdict = found[i]
-            out[i] = (block, language, _together(language, block, verdict, word, line))
+            if word == PART and compilers.is_whole(language, block.code):
+                word = SYNTAX
+            if word == OK:
+                out[i] = (block, language, PARSES)
+            elif word == SYNTAX and _counts(language, block, verdict, offset(block.code, line), holds):
+                out[i] = (block, language, Verdict(REFUTED, "compiler", offset(block.code, line)))
     return out
 
 
@@ -67,9 +72,14 @@ _DEFINED = re.compile(rb"#[ \t]*define[ \t]+(\w+)")
 _STANDARD = frozenset(b"NULL EOF FILE TRUE FALSE SIZE_MAX INT_MAX INT_MIN EXIT_SUCCESS EXIT_FAILURE RAND_MAX".split())
 
 
-def _leans_on_macros(language: str, code: bytes) -> bool:
-    """Whether a C or C++ text holds a name in capitals that it does not define: a compiler that does not know it stumbles elsewhere."""
-    return language in PREPROCESSED and bool(set(_CAPITALS.findall(code)) - set(_DEFINED.findall(code)) - _STANDARD)
+def _may_be_a_macro(language: str, verdict: Verdict, code: bytes, at: int) -> bool:
+    """Whether there is a name in capitals that a C or C++ text does not define: a compiler that does not know it stumbles, there or
+    later. Anywhere, in a text that our parser takes; by the line of the error, where it cannot tell either."""
+    if language not in PREPROCESSED:
+        return False
+    line = code.count(b"\n", 0, at)
+    near = code if verdict.holds else b"\n".join(code.split(b"\n")[max(line - 2, 0) : line + 3])
+    return bool(set(_CAPITALS.findall(near)) - set(_DEFINED.findall(code)) - _STANDARD)
 
 
 def _forms(language: str, code: bytes) -> Iterator[bytes]:
@@ -83,24 +93,13 @@ def _forms(language: str, code: bytes) -> Iterator[bytes]:
         yield lead + before + code + after
 
 
-def _together(language: str, block: Block, verdict: Verdict, word: str, line: int) -> Verdict:
-    if word == OK:
-        return PARSES
-    if (
-        word != SYNTAX
-        or verdict.status == REFUTED
-        or not block.closed
-        or not (verdict.holds or verdict.cause in SETTLED)
-    ):
-        return verdict
-    at = offset(block.code, line)
-    if (verdict.holds and _leans_on_macros(language, block.code)) or fragments.excuse(
-        language, block.code, at
-    ) is not None:
-        return verdict
-    if not verdict.holds and any(parsed(other, block.code).holds for other in SIBLINGS.get(language, ())):
-        return verdict
-    return Verdict(REFUTED, "compiler", at)
+def _counts(language: str, block: Block, verdict: Verdict, at: int, holds: Callable[[str, bytes], bool]) -> bool:
+    """Whether an error of the compiler's speaks against a block: our parser did not refuse it, and nothing excuses it."""
+    if verdict.status == REFUTED or not block.closed or not (verdict.holds or verdict.cause in SETTLED):
+        return False
+    if _may_be_a_macro(language, verdict, block.code, at) or fragments.excuse(language, block.code, at) is not None:
+        return False
+    return verdict.holds or not any(holds(other, block.code) for other in SIBLINGS.get(language, ()))
 
 
 def offset(code: bytes, line: int) -> int:

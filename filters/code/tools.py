@@ -23,9 +23,10 @@ Command = Callable[[str, str, Sequence[str]], list[str]]
 class Tool:
     """programs: its names, the first that is there is taken. languages: what it is asked about. ending: of its files.
 
-    command: how it is called for several files. script: what it is called with, as the file ``driver``. part: messages that a fragment
-    gives rise to as well. unknown: messages after which nothing that it says counts. sure: if given, only these messages are errors of
-    syntax. right/wrong: what it must take and refuse before it is asked anything.
+    command: how it is called for several files. right/wrong: what it must take and refuse before it is asked anything. script: what it
+    is called with, as the file ``driver``. part: messages that a fragment gives rise to as well; whole: a text that it matches is a
+    program, so they excuse nothing there. unknown: messages after which nothing that it says counts. sure: if given, only these messages
+    are errors of syntax.
     """
 
     programs: tuple[str, ...]
@@ -39,6 +40,7 @@ class Tool:
     part: re.Pattern[str] | None = None
     unknown: re.Pattern[str] | None = None
     sure: re.Pattern[str] | None = None
+    whole: re.Pattern[bytes] | None = None
     environment: tuple[tuple[str, str], ...] = ()
 
     def read(self, code: int, said: str) -> tuple[str, int]:
@@ -98,10 +100,12 @@ _GNU_SURE = re.compile(
 _NVCC_UNKNOWN = re.compile("fatal error|cannot open source|undefined|not declared|is not a type")
 _NVCC_PART = re.compile("expected a declaration|this declaration has no storage")
 _NVCC_SURE = re.compile("expected |unrecognized token|missing closing")
-_JAVA_PART = re.compile(r"expected[34]\b|feature\.not\.supported|preview\.feature|restricted\.type")
-"""What stands outside of a class, and what is newer than the compiler."""
-_NODE_PART = re.compile("Illegal return|Unexpected token '[<@]'|strict mode")
-"""A function's body, JSX, decorators, and what only a module or only a script may hold."""
+_JAVA_PART = re.compile(r"expected[34]\b")
+_JAVA_NEWER = re.compile(r"feature\.not\.supported|preview\.feature|restricted\.type")
+_NODE_PART = re.compile(
+    "Illegal (?:return|break|continue)|Unexpected token '[<@]'|strict mode|is not defined in module"
+)
+"""A part of a function, JSX, decorators, and what only a module or only a script may hold."""
 _GO_PART = re.compile("expected 'package'|expected declaration|non-declaration statement")
 _RUST_PART = re.compile("expected item|missing `fn` or|expected one of `!` or `::`|global variables")
 _RUSTC = (
@@ -133,7 +137,7 @@ TOOLS = {
     ),
     "javac": Tool(
         ("javac",), ("java",), "java", _javac, "class A { void f() { g(); } }\n", "class A { void f() { int x = 1 } }\n",
-        version=("-version",), part=_JAVA_PART,
+        version=("-version",), part=_JAVA_PART, unknown=_JAVA_NEWER, whole=re.compile(rb"(?m)^package [\w.]+;"),
     ),
     "node": Tool(
         ("node",), ("javascript",), "mjs", _script("--experimental-vm-modules", "--no-warnings"), "import a from 'b'; await a()\n",
@@ -142,7 +146,7 @@ TOOLS = {
     "tsc": Tool(("tsc",), ("typescript", "tsx"), "ts", _tsc, "let x: number = <a>b</a>\n", "let x: = 1;\n", drivers.TSC),
     "gofmt": Tool(
         ("gofmt",), ("go",), "go", _each("-l", "-e"), "package a\n\nvar x = y\n", "package a\n\nfunc f( {\n}\n", drivers.EACH,
-        version=(), part=_GO_PART,
+        version=(), part=_GO_PART, whole=re.compile(rb"(?m)^package \w+$"),
     ),
     "rustc": Tool(
         ("rustc",), ("rust",), "rs", _each(*_RUSTC), "mod a; fn f() { b::c() }\n", "fn f() { let x = ; }\n", drivers.EACH,
