@@ -31,6 +31,8 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks import code_oracles  # noqa: E402
 from filters.code import CodeFilter, CodeOptions, tools  # noqa: E402
+from filters.code.compile import Compilers, version  # noqa: E402
+from filters.code.execute import Runner  # noqa: E402
 from filters.code.grammars import GRAMMARS, parse  # noqa: E402
 from pipelines.schemas.read import read  # noqa: E402
 from pipelines.schemas.recognise import recognise  # noqa: E402
@@ -176,6 +178,8 @@ def main() -> None:
         fragments(kept, given.show)
         if given.mutants:
             mutants(kept, given.missed and given.missed.open("w"))
+    if TOOLS:
+        speeds()
     for path in given.data:
         dataset(path)
 
@@ -229,6 +233,20 @@ def mutants(kept: dict[str, list[str]], dump: TextIO | None) -> None:
                 if dump and not f.startswith("refuted"):
                     print(f"\n##### {language} {operator} {f}\n{code}", file=dump)
     print(f"all: {sums[1]} of {sums[0]} caught, {100 * sums[1] / max(1, sums[0]):.2f} %")
+
+
+def speeds() -> None:
+    """Short blocks a second: each tool's right line 48 times over, and functions with an assertion that are run."""
+    for name in TOOLS:
+        tool = tools.TOOLS[name]
+        filter_, texts = Compilers([name]), [tool.right.encode() + b"\n" * n for n in range(1, 49)]
+        started = time.perf_counter()
+        filter_.ask(tool.languages[0], texts)
+        print(f"{name:<8}{version(name):<60}{48 / (time.perf_counter() - started):>8.0f} blocks/s", flush=True)
+    runner, started = Runner(), time.perf_counter()
+    for n in range(24):
+        assert runner.run((), f"def f(x):\n    return x + {n}\n\nassert f(1) == {n + 1}\n".encode())[0] == "ran"
+    print(f"{'run':<8}{'python':<60}{24 / (time.perf_counter() - started):>8.0f} blocks/s")
 
 
 def dataset(path: Path) -> None:

@@ -112,11 +112,12 @@ class CodeFilter(Filter):
 
     @classmethod
     def programs(cls, options: Any) -> Mapping[str, str]:
-        told = {}
-        if options.tools:
-            from filters.code.compile import version
+        if not options.tools and not options.execute:
+            return {}
+        from filters.code import compile
 
-            told = {name: version(name) for name in options.tools}
+        compile.tried(options.paths)
+        told = {name: compile.version(name) for name in options.tools}
         return {**told, "python": platform.python_version()} if options.execute else told
 
     @classmethod

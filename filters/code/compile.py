@@ -145,6 +145,12 @@ def _home(program: Path) -> Path:
 
 
 @cache
+def tried(paths: tuple[str, ...]) -> None:
+    """Raises ConfigError where no sandbox can be had: so that a run says so before it begins, and not each of its workers."""
+    Sandbox(paths, who="code")
+
+
+@cache
 def version(name: str) -> str:
     """The line by which a tool names its version; of one that has none, the digest of its file."""
     place, tool = Place.of(name), TOOLS[name]

@@ -150,7 +150,7 @@ def test_without_tools_no_sandbox_is_made_and_verdicts_are_the_parsers(monkeypat
     assert CodeFilter.programs(CodeOptions()) == {}
 
 
-def test_a_tool_that_is_not_there_is_one_line_before_the_run(monkeypatch):
+def test_a_tool_that_is_not_there_is_one_line_before_the_run(sandbox, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     compile.Place.of.cache_clear()
     for told in (
@@ -165,6 +165,14 @@ def test_a_tool_that_is_not_there_is_one_line_before_the_run(monkeypatch):
     compile.Place.of.cache_clear()
 
 
+def test_a_recipe_that_needs_a_sandbox_is_refused_where_there_is_none(monkeypatch):
+    monkeypatch.setattr("filters.sandbox.run.shutil.which", lambda *_, **__: None)
+    compile.tried.cache_clear()
+    for options in ({"tools": ["bash"]}, {"execute": ["python"]}):
+        with pytest.raises(UsageError, match="apt install bubblewrap"):
+            recipe.from_document({"name": "a", "filters": [{"code": options}]}).fingerprint()
+
+
 def test_a_tool_that_does_not_tell_right_from_wrong_is_not_asked(sandbox, monkeypatch):
     bash = tools.TOOLS["bash"]
     monkeypatch.setitem(tools.TOOLS, "bash", dataclasses.replace(bash, wrong=bash.right))
@@ -172,7 +180,7 @@ def test_a_tool_that_does_not_tell_right_from_wrong_is_not_asked(sandbox, monkey
         CodeFilter(CodeOptions(tools=("bash",)))
 
 
-def test_tools_and_their_versions_key_the_work(monkeypatch):
+def test_tools_and_their_versions_key_the_work(sandbox, monkeypatch):
     if "bash" not in INSTALLED:
         pytest.skip("bash is not installed")
     plain = recipe.from_document({"name": "a", "filters": ["code"]})
