@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from filters.contract import ConfigError
 from filters.sandbox import syscalls, view, watch
@@ -26,6 +27,9 @@ ENDING = 5.0
 
 FIRST_UID = 1 << 30
 """Where root starts the sandbox: as a user of the worker's own, that owns nothing. Root's processes are not counted by RLIMIT_NPROC."""
+
+_ALL_USERS = ["0", "0", "4294967295"]
+"""The map of a root who may become anybody; of a container's without a daemon only some are mapped, and the kernel counts its processes."""
 
 _XCPU, _XFSZ, _KILL = 128 + 24, 128 + 25, 128 + 9
 
@@ -52,11 +56,20 @@ class Sandbox:
         self._filter = syscalls.program()
         shown = {view.checked(path, who) for path in paths}
         self._mounts = view.mounts(p for p in shown if not any(p != q and p.startswith(q + "/") for q in shown))
-        tried = self.run(["/bin/sh", "-c", "true | true"])
+        self._try(who)
+
+    def _try(self, who: str) -> None:
+        """That it starts, and that the kernel counts processes: it does not count root's, nor by user namespace before 5.14."""
+        pipe = ["/bin/sh", "-c", "true | true"]
+        tried = self.run(pipe)
         if tried.status != "ok":
             told = (tried.errors.decode("utf-8", "replace").strip().splitlines() or [tried.status])[-1]
             raise ConfigError(
                 f"{who}: no sandbox can be made here ({told[:200]}): bubblewrap 0.8, Linux 5.14 and user namespaces are needed"
+            )
+        if self.run(pipe, limits=Limits(processes=2)).status == "ok":
+            raise ConfigError(
+                f"{who}: the kernel does not bound the processes of a sandbox here; run as a user who is not root"
             )
 
     def run(
@@ -111,7 +124,7 @@ class Sandbox:
         """What bubblewrap is started by. Root leaves root first, in a view of the machine in which others can reach the paths
         that are shown."""
         first = [CHOOM, "-n", "1000", "--"]
-        if os.geteuid() != 0:
+        if os.geteuid() != 0 or Path("/proc/self/uid_map").read_text("ascii").split() != _ALL_USERS:
             return first
         uid = str(FIRST_UID + os.getpid())
         return [

@@ -425,3 +425,11 @@ def test_where_no_sandbox_can_be_had_one_line_says_how_to_get_it(monkeypatch):
 def test_paths_that_hold_more_than_programs_are_not_shown(path):
     with pytest.raises(ConfigError, match="code: "):
         Sandbox([path], who="code")
+
+
+def test_a_machine_that_does_not_bound_processes_is_not_trusted(machine, monkeypatch):
+    if os.geteuid() != 0:
+        pytest.skip("only root can have processes that are not counted")
+    monkeypatch.setattr(running, "_ALL_USERS", [])
+    with pytest.raises(ConfigError, match="does not bound the processes"):
+        Sandbox()
