@@ -242,11 +242,11 @@ def speeds() -> None:
         filter_, texts = Compilers([name]), [tool.right.encode() + b"\n" * n for n in range(1, 49)]
         started = time.perf_counter()
         filter_.ask(tool.languages[0], texts)
-        print(f"{name:<8}{version(name):<60}{48 / (time.perf_counter() - started):>8.0f} blocks/s", flush=True)
+        print(f"{name:<8}{version(name):<60}{48 / (time.perf_counter() - started):>8.1f} blocks/s", flush=True)
     runner, started = Runner(), time.perf_counter()
     for n in range(24):
         assert runner.run((), f"def f(x):\n    return x + {n}\n\nassert f(1) == {n + 1}\n".encode())[0] == "ran"
-    print(f"{'run':<8}{'python':<60}{24 / (time.perf_counter() - started):>8.0f} blocks/s")
+    print(f"{'run':<8}{'python':<60}{24 / (time.perf_counter() - started):>8.1f} blocks/s")
 
 
 def dataset(path: Path) -> None:
