@@ -143,7 +143,7 @@ def _published(
     home: Path, n: int, loaded: recipe.Recipe, planned: units.Plan, receipts: Mapping[str, dict[str, Any]]
 ) -> None:
     with step("manifest: receipts summed", n):
-        told = manifest.build(loaded, planned, receipts)
+        told = manifest.build(loaded, planned, receipts, home / "listed")
     with step("manifest: written", n):
         (home / "manifest.json").write_bytes(manifest.dump(told))
     with step("manifest: read, digest checked", n):

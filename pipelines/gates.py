@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from pipelines import listing
 from pipelines.errors import UsageError
 from pipelines.names import nearest
 from pipelines.statistics import stability
@@ -131,7 +133,7 @@ def measured(measure: str, told: Mapping[str, Any], standing: Mapping[str, Any] 
     if measure == "kept_share":
         return _share(records["kept"], records["read"])
     if measure == "shards_failed":
-        return float(sum(i["status"] == "failed" for i in told["inputs"]))
+        return float(listing.tally(told, "status").get(("failed",), listing.Sum()).files)
     if head == "rejected":
         name, _, reason = rest.partition(".")
         one = _filter(told, name)
@@ -167,8 +169,10 @@ def _reasons(told: Mapping[str, Any]) -> Counts:
 
 
 def _schemas(told: Mapping[str, Any]) -> set[tuple[Any, ...]]:
-    read = [i for i in told["inputs"] if i["status"] != "failed"]
-    return {(i["schema"], tuple(sorted(i["columns"].items())), tuple(i["scanned_as_metadata"])) for i in read}
+    found = listing.tally(told, "status", "schema", "columns", "scanned_as_metadata")
+    # A mapping of columns has no order, in which the manifest before may have had it.
+    return {(schema, tuple(sorted(json.loads(columns).items())), other)
+            for status, schema, columns, other in found if status != "failed"}  # fmt: skip
 
 
 def _filter(told: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -165,7 +165,7 @@ def write_synced(path: Path, data: bytes | Iterable[bytes]) -> None:
         os.fsync(file.fileno())
 
 
-def replace(path: Path, data: bytes) -> None:
+def replace(path: Path, data: bytes | Iterable[bytes]) -> None:
     """The new content or the old one, never a part."""
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:

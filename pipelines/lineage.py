@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines import manifest, stores
+from pipelines import listing, manifest, stores
 from pipelines.errors import ShardError, UsageError
 from pipelines.shards import Shard
 
@@ -111,7 +111,15 @@ def _node(out: Path | str, wanted: str | None, seen: tuple[Path | str, ...]) -> 
     about = told.get("about", {})
     named = tuple(s["name"] for s in about.get("sources") or ())
     return Node(
-        str(out), told["name"], told["data_digest"], state, why, len(told["inputs"]), above, about.get("origin"), named
+        str(out),
+        told["name"],
+        told["data_digest"],
+        state,
+        why,
+        listing.number_of_inputs(told),
+        above,
+        about.get("origin"),
+        named,
     )
 
 

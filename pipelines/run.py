@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import socket
 import sys
 import time
@@ -19,6 +20,7 @@ from pipelines import (
     gates,
     leftover,
     lineage,
+    listing,
     manifest,
     memory,
     packs,
@@ -115,7 +117,8 @@ def _run(
     parents = lineage.parents_of(found)
     named = [{"name": p.name, "data_digest": p.data_digest} for p in parents]
     standing = manifest.standing(ledger.out)
-    told = manifest.build(recipe, plan, receipts, named, standing, resolve.overviews(recipe, ledger, receipts))
+    overviews, listed = resolve.overviews(recipe, ledger, receipts), ledger.root / "staging" / "listed"
+    told = manifest.build(recipe, plan, receipts, listed, named, standing, overviews)
     changed = bool(todo) or not publish.is_published(ledger, told)
     if changed:
         circumstances = _circumstances(recipe, began, workers, len(todo), parents)
@@ -123,6 +126,8 @@ def _run(
         _publish(recipe, ledger, told, circumstances)
     else:
         publish.trim(ledger, recipe.output.keep_versions)
+    listing.stands(told, ledger.out)
+    shutil.rmtree(listed, ignore_errors=True)
     return Result(ledger.out, told, len([u for u in todo if u.key in receipts]), changed, failed)
 
 

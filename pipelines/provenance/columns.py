@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from glob import escape
 from typing import Any
 
 import pyarrow as pa
 
+from pipelines import listing
+from pipelines.listing import Sum
 from pipelines.units import Plan
 
 LISTS = ("list", "large_list", "fixed_size_list")
 
 
-def told(plan: Plan) -> list[dict[str, Any]]:
+def told(plan: Plan) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """One entry a distinct schema, the most frequent first: the configuration's name, its columns, and, where there are several
-    schemas, its shards. own_features: the files say themselves what their Hugging Face features are."""
+    schemas, its shards; and then also which of them each shard has. own_features: the files say themselves what their Hugging Face
+    features are."""
     schemas = plan.schemas()
-    names = {s.shard.name: s.columns.name for s in plan.shards}
+    first = {shards[0] for _, shards in schemas}
+    names = {s.shard.name: s.columns.name for s in plan.shards if s.shard.name in first}
     taken: set[str] = set()
     entries = []
     for schema, shards in schemas:
@@ -26,13 +31,22 @@ def told(plan: Plan) -> list[dict[str, Any]]:
             "own_features": b"huggingface" in (schema.metadata or {}),
         }
         entries.append(entry if len(schemas) == 1 else {**entry, "shards": shards})
-    return entries
+    return entries, {shard: entry["config"] for entry in entries for shard in entry.get("shards", ())}
 
 
-def outputs_of(entry: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+def several(manifest: Mapping[str, Any]) -> bool:
+    """Whether the files in data/ have several schemas, so that the files of each must be named."""
+    return len(manifest["schemas"]) > 1
+
+
+def kept_by(entry: Mapping[str, Any], manifest: Mapping[str, Any]) -> Sum:
     """The files in data/ that have one of the manifest's schemas."""
-    shards = set(entry.get("shards", ()))
-    return [o for o in manifest["outputs"] if o["path"].startswith("data/") and (not shards or o["shard"] in shards)]
+    return listing.sums(manifest, "data", entry["config"] if several(manifest) else "")
+
+
+def paths_of(entry: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[str]:
+    """Their paths as globs, where there are several schemas."""
+    return [escape(o["path"]) for o in listing.outputs(manifest, "data", entry["config"])]
 
 
 def flat(columns: Iterable[Mapping[str, Any]]) -> Iterable[Mapping[str, Any]]:
