@@ -291,14 +291,15 @@ def load(out: Path) -> dict[str, Any]:
 
 
 def none_at(out: Path) -> str:
-    """Why there is no dataset at a place, for an error's line."""
+    """That there is no dataset at a place, for an error's line, and why, where somebody would look for it."""
+    told = f"no dataset at {out}: it has no manifest.json as a run writes it"
     try:
         load(out)
     except OSError:
-        pass
+        return told
     except ValueError as error:
-        return f"no dataset at {out}: {error}"
-    return f"no dataset at {out}: it has no manifest.json as a run writes it"
+        return f"{told} ({error})"
+    return told
 
 
 def sound(out: Path) -> dict[str, Any] | None:

@@ -99,7 +99,8 @@ def _column(entries: Sequence[Mapping[str, Any]], field: pa.Field) -> pa.Array:
 
 
 def as_json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    """The same for equal values."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
 def batches(side: Side, columns: Sequence[str], where: Mapping[str, str]) -> Iterator[pa.RecordBatch]:

@@ -1,7 +1,8 @@
 """provenance.intoto.json: an in-toto statement (v1) with SLSA's provenance predicate, unsigned: who vouches for it signs it.
 
 Subjects are the files of the dataset, or of one with a great many the file that lists them; what they were made from (shards, parent
-datasets, models, packages, our code) are the resolved dependencies. Times and hosts are not part of it, so the same dataset has the same statement.
+datasets, models, packages, our code) are the resolved dependencies. Times and hosts are not part of it, so the same dataset has the same
+statement.
 """
 
 from __future__ import annotations
