@@ -25,6 +25,8 @@ from pipelines.provenance import PAGES
 STATE = ".corpusmill"
 OF = "of"
 """In the receipt of a unit that was written again when its records had been compared: the key of the unit as it was judged."""
+KEY = 20
+"""Bytes of a unit's key, which is written as hexadecimal text."""
 OURS = frozenset({STATE, "data", "rejected", "annotations", "manifest.json", "run.json", "report.html", *PAGES})
 
 
@@ -144,7 +146,7 @@ class Ledger:
 
 def is_key(key: object) -> bool:
     """Whether it can be a unit's key."""
-    return isinstance(key, str) and re.fullmatch(r"[0-9a-f]{40}", key) is not None
+    return isinstance(key, str) and re.fullmatch(rf"[0-9a-f]{{{2 * KEY}}}", key) is not None
 
 
 def is_inside(path: object) -> bool:
