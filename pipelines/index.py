@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 import numpy as np
+import pyarrow as pa
 
 NOWHERE = -1
 
@@ -46,6 +47,21 @@ def of_hex(keys: Iterable[str], width: int) -> np.ndarray:
     for key in keys:
         data += bytes.fromhex(key)
     return np.frombuffer(data, np.uint8).reshape(-1, width)
+
+
+def of_column(column: pa.ChunkedArray) -> np.ndarray:
+    """uint8[n, width] of a column of fixed width that has no nulls."""
+    width = column.type.byte_width
+    pieces = [
+        np.frombuffer(c.buffers()[1], np.uint8)[c.offset * width : (c.offset + len(c)) * width] for c in column.chunks
+    ]
+    return np.concatenate(pieces).reshape(-1, width) if pieces else np.zeros((0, width), np.uint8)
+
+
+def to_column(keys: np.ndarray) -> pa.Array:
+    """Keys as a column of fixed width."""
+    buffer = pa.py_buffer(np.ascontiguousarray(keys))
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(keys.shape[1]), len(keys), [None, buffer])
 
 
 def to_hex(keys: np.ndarray, piece: int = 1 << 16) -> Iterator[str]:

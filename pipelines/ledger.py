@@ -169,9 +169,18 @@ def write_synced(path: Path, data: bytes | Iterable[bytes]) -> None:
 
 def replace(path: Path, data: bytes | Iterable[bytes]) -> None:
     """The new content or the old one, never a part."""
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        file.writelines([data] if isinstance(data, bytes) else data)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """The name of a file to write in the block, which then takes the place of ``path``, or of nothing if it fails."""
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        write_synced(temporary, data)
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

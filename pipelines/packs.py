@@ -10,7 +10,7 @@ import os
 import shutil
 import threading
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +77,13 @@ class Receipts(Mapping[str, Receipt]):
         """bool[n]: which of the units that were asked for are done."""
         return self._places.done
 
+    def among(self, keys: Collection[str]) -> np.ndarray:
+        """bool[n]: which of the units that were asked for have one of these keys."""
+        found = np.zeros(len(self._wanted), bool)
+        at = self._wanted.find(of_hex((key for key in keys if is_key(key)), KEY))
+        found[at[at != NOWHERE]] = True
+        return found
+
     def _at(self, key: str) -> int:
         """Its place among the keys that were asked for. It is mostly the one after the last: that is looked at first."""
         try:
@@ -132,9 +139,10 @@ class _Pack:
             return self._receipts[row % GROUP].as_py()
 
 
-def of(ledger: Ledger, keys: Iterable[str], *, pack: bool = True) -> Receipts:
-    """Receipts of these units, each of which is asked for once. pack: new ones are packed, for which the caller holds the lock."""
-    wanted = Index(of_hex(keys, KEY))
+def of(ledger: Ledger, keys: Iterable[str] | np.ndarray, *, pack: bool = True) -> Receipts:
+    """Receipts of these units (or uint8[n, KEY]), each of which is asked for once. pack: new ones are packed, for which the caller holds
+    the lock."""
+    wanted = Index(keys if isinstance(keys, np.ndarray) else of_hex(keys, KEY))
     inodes = _listed(ledger.root / "units", wanted)
     packs, places = _packed(ledger, wanted, inodes)
     fresh = np.flatnonzero((inodes != 0) & (places.pack < 0))

@@ -13,8 +13,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pipelines import (
     faults,
+    fingerprints,
     footers,
     forget,
     gates,
@@ -84,9 +87,7 @@ def run(recipe: Recipe, workers: int = 1, limits: Limits = Limits()) -> Result: 
         ) from None
 
 
-def _run(
-    recipe: Recipe, ledger: Ledger, found: list[shards.Shard], workers: int, limits: Limits, began: float
-) -> Result:
+def _run(recipe: Recipe, ledger: Ledger, found: shards.Shards, workers: int, limits: Limits, began: float) -> Result:
     forget.finish(ledger)
     execute.end_leftover(ledger)
     ledger.clear_staging()
@@ -96,8 +97,9 @@ def _run(
             raise ShardError(_nothing_readable(plan.failed))
         held = quarantine.held(ledger)
         planned = plan.units
-        receipts: Mapping[str, dict[str, Any]] = packs.of(ledger, (u.key for u in planned))
-        todo = [u for u in planned if u.key not in receipts and u.key not in held]
+        done = packs.of(ledger, plan.keys)
+        receipts: Mapping[str, dict[str, Any]] = done
+        todo = planned.where(~done.done & ~done.among(held))
         progress.event("plan", shards=len(found), units=len(planned), to_do=len(todo), unreadable=len(plan.failed))
         faults.at("planned")
         if todo:
@@ -105,14 +107,14 @@ def _run(
             _work(recipe, ledger, todo, workers)
         faults.at("work-done")
     if todo:
-        receipts = packs.of(ledger, (u.key for u in planned))
+        receipts = packs.of(ledger, plan.keys)
     failures = _failures(ledger, todo, receipts)
     quarantine.note(ledger, planned, todo, failures)
     _refuse_hindered(ledger, failures)
     failed = {**plan.failed, **_missing(ledger, plan, failures, held)}
     if not receipts:
         raise ShardError(_nothing_readable(failed))
-    worlds = {u.key: u.shard.augment for u in planned}
+    worlds = {u.key: u.shard.augment for u in planned if u.shard.augment} if recipe.input.augment else {}
     receipts = resolve.resolve(recipe, ledger, receipts, worlds, workers)
     parents = lineage.parents_of(found)
     named = [{"name": p.name, "data_digest": p.data_digest} for p in parents]
@@ -128,7 +130,7 @@ def _run(
         publish.trim(ledger, recipe.output.keep_versions)
     listing.stands(told, ledger.out)
     shutil.rmtree(listed, ignore_errors=True)
-    return Result(ledger.out, told, len([u for u in todo if u.key in receipts]), changed, failed)
+    return Result(ledger.out, told, len(todo) - len(failures), changed, failed)
 
 
 def _pass_gates(
@@ -158,28 +160,35 @@ def _publish(recipe: Recipe, ledger: Ledger, told: Mapping[str, Any], circumstan
         ) from None
 
 
-def plan_of(recipe: Recipe, found: list[shards.Shard], ledger: Ledger | None) -> units.Plan:
+def plan_of(recipe: Recipe, found: shards.Shards, ledger: Ledger | None) -> units.Plan:
     """What there is to do, by content. With a ledger, fingerprints of unchanged files are remembered."""
-    known = ledger.load("inputs.json") if ledger else {}
-    before = dict(known)
-    files = {s.path: s for s in found}.values()
-    fresh = sum(s.size for s in files if tuple(known.get(s.path, [None])[:-1]) != s.stat)
-    with progress.hashing(fresh) as tell:
-        fingerprints = shards.fingerprints(found, known, tell)
-    asked = footers.Footers(ledger.load(footers.FILE) if ledger else None)
-    with memory.bounded():
-        plan = units.plan(recipe, found, fingerprints, asked)
-    if ledger and ledger.root.is_dir():
-        try:
-            if known != before:
-                ledger.save("inputs.json", known)
-            if asked.changed:
-                ledger.save(footers.FILE, asked.told())
-        except OSError as error:
-            raise OutputError(
-                f"{ledger.out} cannot be written: {error.strerror}; mend it, then run again to go on"
-            ) from None
+    root = ledger.root if ledger and ledger.root.is_dir() else None
+    known = fingerprints.Known(root and root / fingerprints.FILE)
+    asked = footers.Footers(root and root / footers.FILE)
+    try:
+        sums = fingerprints.fingerprints(found, known, root and root / fingerprints.FILE, progress.hashing)
+        with memory.bounded():
+            plan = units.plan(recipe, found, sums, asked)
+        if root:
+            _keep(plan, asked, root / footers.FILE, recipe.work.unit_bytes)
+    except OSError as error:
+        if root is None:
+            raise
+        raise OutputError(
+            f"{root.parent} cannot be written: {error.strerror}; mend it, then run again to go on"
+        ) from None
     return plan
+
+
+def _keep(plan: units.Plan, asked: footers.Footers, path: Path, unit_bytes: int) -> None:
+    """Remember the footers of the shards that have one, if others were asked for than were known."""
+    having = np.fromiter((s.kind == "parquet" and not s.augment for s in plan.found), bool)[plan.at]
+    if not asked.asked and int(having.sum()) == len(asked):
+        return
+    counts = np.diff(plan.first)
+    first = np.concatenate(([0], np.cumsum(counts[having])))
+    parts = plan.parts[np.repeat(having, counts)]
+    asked.keep(path, plan.sums[having], plan.schema[having], first, parts, unit_bytes)
 
 
 def place(recipe: Recipe) -> Path | None:
@@ -200,11 +209,11 @@ def _output(recipe: Recipe) -> Path:
     return out
 
 
-def _work(recipe: Recipe, ledger: Ledger, todo: list[units.Unit], workers: int) -> None:
+def _work(recipe: Recipe, ledger: Ledger, todo: units.Units, workers: int) -> None:
     # Largest first: what is long must not start last.
-    ordered = sorted(todo, key=lambda u: (-u.part.bytes, u.key))
+    ordered = todo.largest_first()
     try:
-        records = sum(u.part.rows for u in todo) if all(u.part.rows >= 0 for u in todo) else -1
+        records = int(todo.rows.sum()) if (todo.rows >= 0).all() else -1
         with progress.watch(ledger.root / "progress", len(todo), records):
             execute.execute(ledger, ordered, recipe.effective(), recipe.executor, workers)
     except OSError as error:
@@ -236,6 +245,8 @@ def _missing(
     ledger: Ledger, plan: units.Plan, failures: Mapping[str, Failure], held: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, str]:
     """Shards with a unit that is not done, and why."""
+    if not failures and not held:
+        return {}
     why = {key: failure.why for key, failure in failures.items()}
     for key, told in held.items():
         why[key] = f"set aside, since it failed {told['times']} times ({told['why']}): corpusmill retry {ledger.out}"

@@ -19,19 +19,24 @@ def told(plan: Plan) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """One entry a distinct schema, the most frequent first: the configuration's name, its columns, and, where there are several
     schemas, its shards; and then also which of them each shard has. own_features: the files say themselves what their Hugging Face
     features are."""
-    schemas = plan.schemas()
-    first = {shards[0] for _, shards in schemas}
-    names = {s.shard.name: s.columns.name for s in plan.shards if s.shard.name in first}
-    taken: set[str] = set()
-    entries = []
-    for schema, shards in schemas:
-        entry: dict[str, Any] = {
-            "config": "default" if len(schemas) == 1 else _config(names[shards[0]], taken),
-            "columns": [_column(field) for field in schema],
-            "own_features": b"huggingface" in (schema.metadata or {}),
+    kinds, taken = plan.kinds(), set[str]()
+    entries: list[dict[str, Any]] = [
+        {
+            "config": "default" if len(kinds) == 1 else _config(kind.columns.name, taken),
+            "columns": [_column(field) for field in kind.schema],
+            "own_features": b"huggingface" in (kind.schema.metadata or {}),
+            **({"shards": []} if len(kinds) > 1 else {}),
         }
-        entries.append(entry if len(schemas) == 1 else {**entry, "shards": shards})
-    return entries, {shard: entry["config"] for entry in entries for shard in entry.get("shards", ())}
+        for kind in kinds
+    ]
+    if len(kinds) == 1:
+        return entries, {}
+    of_schema = {id(kind.schema): entry for kind, entry in zip(kinds, entries, strict=True)}
+    configs = {}
+    for shard, schema in plan.kind_of():
+        of_schema[id(schema)]["shards"].append(shard)
+        configs[shard] = of_schema[id(schema)]["config"]
+    return entries, configs
 
 
 def several(manifest: Mapping[str, Any]) -> bool:
