@@ -105,15 +105,16 @@ class Shards(Sequence[Shard]):
 
     def of_one_output(self) -> tuple[int, int] | None:
         """Two that would be written to the same name, if there are any."""
-        if pc.all(pc.ends_with(self._table["name"], b".parquet")).as_py():
-            return None
-        outputs = pa.array((os.fsencode(shard.output_name) for shard in self), pa.large_binary())
+        outputs = self._columns[0]
+        if not pc.all(pc.ends_with(outputs, b".parquet"), min_count=0).as_py():
+            outputs = pa.array((os.fsencode(shard.output_name) for shard in self), pa.large_binary())
         order = pc.sort_indices(outputs)
         ordered = outputs.take(order)
         same = np.flatnonzero(pc.equal(ordered[1:], ordered[:-1]).to_numpy(zero_copy_only=False))
-        return (
-            (min(two), max(two)) if len(same) and (two := order[int(same[0]) : int(same[0]) + 2].to_pylist()) else None
-        )
+        if not len(same):
+            return None
+        one, other = sorted(order[int(same[0]) : int(same[0]) + 2].to_pylist())
+        return one, other
 
     @property
     def files(self) -> np.ndarray:
