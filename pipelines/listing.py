@@ -49,8 +49,13 @@ class Lists:
 
     def output(self, entry: Entry, config: str | None) -> None:
         """config: of the manifest's schemas, where it has several."""
-        self._outputs.append(entry if config is None else {**entry, "config": config})
-        if self._writer or len(self._outputs) > MOST:
+        if config is not None:
+            entry = {**entry, "config": config}
+        if self._writer:
+            self._add(entry, kind_of(entry))
+            return
+        self._outputs.append(entry)
+        if len(self._outputs) > MOST:
             self._spill()
 
     def inputs(self, entries: Iterable[Entry], count: int) -> None:

@@ -116,10 +116,10 @@ class _Read:
         self.rows, self.whole = array("q"), bytearray()
 
     def __iter__(self) -> Iterator[Mapping[str, Any]]:
-        for planned in self.plan.shards:
+        for keys in self.plan.keys_by_shard():
             rows, whole = 0, True
-            for unit in planned.units:
-                if (receipt := self.receipts.get(unit.key)) is None:
+            for key in keys:
+                if (receipt := self.receipts.get(key)) is None:
                     whole = False
                     continue
                 rows += receipt["files"]["annotations"]["rows"]
@@ -134,7 +134,7 @@ class _Read:
     def inputs(self) -> Iterator[dict[str, Any]]:
         """By path, as a plan has its shards."""
         failed = ({"path": n, "status": "failed", "why": why} for n, why in sorted(self.plan.failed.items()))
-        told = zip(self.plan.shards, self.rows, self.whole, strict=True)
+        told = zip(self.plan.uncut(), self.rows, self.whole, strict=True)
         planned = (_input(shard, rows, whole=bool(whole)) for shard, rows, whole in told)
         return heapq.merge(failed, planned, key=lambda entry: entry["path"])
 

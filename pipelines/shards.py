@@ -32,6 +32,8 @@ SUFFIXES = {
     ".ndjson.zst": "jsonl",
 }
 
+_LONGEST = sorted(SUFFIXES, key=len, reverse=True)
+
 
 @dataclass(frozen=True, slots=True)
 class Shard:
@@ -177,7 +179,8 @@ def unfit(name: str) -> str | None:
 
 
 def _suffix(name: str) -> str:
-    return next(s for s in sorted(SUFFIXES, key=len, reverse=True) if name.lower().endswith(s))
+    lower = name.lower()
+    return next(s for s in _LONGEST if lower.endswith(s))
 
 
 def stat_of(path: str) -> stores.Stat:

@@ -85,7 +85,10 @@ class Writer:
 
     def _flush(self) -> None:
         if self._waiting:
-            columns = [_column(self._waiting, field) for field in SCHEMA]
+            present = set().union(*self._waiting)
+            columns = [
+                _column(self._waiting, f) if f.name in present else pa.nulls(len(self._waiting), f.type) for f in SCHEMA
+            ]
             self._writer.write_table(pa.table(columns, schema=SCHEMA), row_group_size=GROUP)
             self.rows += len(self._waiting)
             self._waiting = []

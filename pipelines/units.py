@@ -84,6 +84,15 @@ class Plan:
     def units(self) -> Units:
         return Units(self, np.arange(len(self.keys)))
 
+    def keys_by_shard(self) -> Iterator[Iterator[str]]:
+        """Keys of the units of each shard; to be taken before those of the next."""
+        keys = to_hex(self.keys)
+        return (islice(keys, count) for count in np.diff(self.first).tolist())
+
+    def uncut(self) -> Iterator[PlannedShard]:
+        """The shards without their units."""
+        return PlannedShards(self).each(cut=False)
+
     def kinds(self) -> list[Kind]:
         """Distinct schemas, the most frequent first."""
         found: dict[int, tuple[int, int]] = {}
@@ -136,16 +145,19 @@ class PlannedShards(Sequence[PlannedShard]):
         return self._made(range(len(self))[at], self._plan.found[int(self._plan.at[at])])
 
     def __iter__(self) -> Iterator[PlannedShard]:
+        return self.each(cut=True)
+
+    def each(self, *, cut: bool) -> Iterator[PlannedShard]:
         place, last = 0, len(self)
         for number, shard in enumerate(self._plan.found):
             if place < last and self._plan.at[place] == number:
-                yield self._made(place, shard)
+                yield self._made(place, shard, cut=cut)
                 place += 1
 
-    def _made(self, place: int, shard: Shard) -> PlannedShard:
+    def _made(self, place: int, shard: Shard, *, cut: bool = True) -> PlannedShard:
         plan = self._plan
         sha256, number = plan.sums[place].tobytes().hex(), int(plan.schema[place])
-        low, high = int(plan.first[place]), int(plan.first[place + 1])
+        low, high = (int(plan.first[place]), int(plan.first[place + 1])) if cut else (0, 0)
         keys = to_hex(plan.keys[low:high])
         parts = (Part(*told) for told in plan.parts[low:high].tolist())
         units = tuple(
