@@ -159,7 +159,9 @@ def _made_up(home: Path, n: int, stub: bool) -> None:
     with step("shards: held as columns, by name", n):
         found = shards.Shards.of(map(_shard, range(n))).by_name()
     places, _ = fingerprints.Known().find(found)
-    sums = np.frombuffer(b"".join(hashlib.sha256(b"%d" % i).digest() for i in range(n)), np.uint8).reshape(-1, 32)
+    sums = np.empty((n, 32), np.uint8)
+    for i in range(n):
+        sums[i] = np.frombuffer(hashlib.sha256(b"%d" % i).digest(), np.uint8)
     fingerprints._write(inputs, places, sums)
     del places, sums
     with step("fingerprints: known, compared", n):

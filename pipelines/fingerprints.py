@@ -63,7 +63,10 @@ class Known:
 
     def find(self, shards: Shards) -> tuple[np.ndarray, np.ndarray]:
         """Of each shard, its place (uint8[n, PLACE]) and where it is known (int64[n], NOWHERE if it is not)."""
-        places = np.frombuffer(b"".join(map(_place, shards)), np.uint8).reshape(-1, PLACE)
+        data = bytearray()
+        for shard in shards:
+            data += _place(shard)
+        places = np.frombuffer(data, np.uint8).reshape(-1, PLACE)
         return places, self._index.find(places)
 
     def __len__(self) -> int:

@@ -43,7 +43,7 @@ class Footers:
         self._unit_bytes, self._schema = table["unit_bytes"].to_numpy(), table["schema"].to_numpy()
         parts = table["parts"].combine_chunks()
         self._first, self._parts = parts.offsets.to_numpy(), parts.values.to_numpy()
-        self._next = 0
+        self._next, self._last = 0, -1
 
     def __len__(self) -> int:
         return len(self._digests)
@@ -64,12 +64,16 @@ class Footers:
 
     def number(self, schema: pa.Schema) -> int:
         """Of the object that stands for all schemas like it."""
+        last = self._last
+        if last >= 0 and schema.equals(self.schemas[last], check_metadata=True):
+            return last  # as most are, and much sooner known
         form = schema.serialize().to_pybytes()
         with self._lock:
             if form not in self._numbers:
                 self._numbers[form] = len(self.schemas)
                 self.schemas.append(schema)
-            return self._numbers[form]
+            self._last = self._numbers[form]
+            return self._last
 
     def keep(
         self, path: Path, sums: np.ndarray, schema: np.ndarray, first: np.ndarray, parts: np.ndarray, unit_bytes: int

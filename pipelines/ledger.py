@@ -19,6 +19,7 @@ from typing import Any
 
 from pipelines import faults
 from pipelines.errors import OutputError, UsageError, unwritable
+from pipelines.index import NOWHERE, Index, of_hex
 from pipelines.lock import Hold, held
 from pipelines.provenance import PAGES
 
@@ -121,16 +122,16 @@ class Ledger:
         for torn in self.root.glob(f".*.{'[0-9a-f]' * 32}"):
             torn.unlink(missing_ok=True)
 
-    def prune(self, wanted: set[str]) -> bool:
-        """Drop finished units that no published file comes from any more, nor a published unit was written from; whether all of them
-        went."""
-        receipts = map(self.receipt, wanted)
-        wanted = wanted | {r[OF] for r in receipts if r is not None and OF in r}
+    def prune(self, wanted: Index) -> bool:
+        """Drop finished units that are not among the wanted keys; whether all of them went."""
         gone = True
-        for folder in (self.root / "units").glob("*/*"):
-            if folder.name not in wanted:
-                shutil.rmtree(folder, ignore_errors=True)
-                gone &= not folder.exists()
+        for folder in filter(Path.is_dir, (self.root / "units").glob("*")):
+            there = [path.name for path in folder.iterdir()]
+            keys = [name for name in there if is_key(name)]
+            stays = wanted.find(of_hex(keys, KEY)) != NOWHERE
+            for name in {*there}.difference(key for key, stay in zip(keys, stays.tolist(), strict=True) if stay):
+                shutil.rmtree(folder / name, ignore_errors=True)
+                gone &= not (folder / name).exists()
         return gone
 
     def load(self, name: str) -> dict[str, Any]:

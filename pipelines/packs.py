@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from pipelines.errors import OutputError
 from pipelines.index import NOWHERE, Index, of_hex, to_hex
-from pipelines.ledger import KEY, Ledger, is_key, is_receipt, sync_folder
+from pipelines.ledger import KEY, OF, Ledger, is_key, is_receipt, sync_folder
 
 FOLDER = "receipts"
 LEAST = 256
@@ -76,6 +76,12 @@ class Receipts(Mapping[str, Receipt]):
     def done(self) -> np.ndarray:
         """bool[n]: which of the units that were asked for are done."""
         return self._places.done
+
+    def as_they_stand(self) -> Iterator[Receipt]:
+        """All, in the order in which the packs have them: whatever was asked for, each group is decoded once."""
+        done = np.flatnonzero(self._places.done)
+        order = done[np.lexsort((self._places.row[done], self._places.pack[done]))]
+        return (self[key] for key in to_hex(self._wanted.keys[order]))
 
     def among(self, keys: Collection[str]) -> np.ndarray:
         """bool[n]: which of the units that were asked for have one of these keys."""
@@ -157,6 +163,12 @@ def of(ledger: Ledger, keys: Iterable[str] | np.ndarray, *, pack: bool = True) -
         for one in packs:
             one.path.unlink(missing_ok=True)
     return Receipts(ledger, wanted, *_packed(ledger, wanted, inodes))
+
+
+def origins(ledger: Ledger, keys: np.ndarray) -> np.ndarray:
+    """uint8[m, KEY]: the units as they were judged, of those of these that were written again when their records had been compared."""
+    receipts = of(ledger, keys, pack=False)
+    return of_hex((told[OF] for told in receipts.as_they_stand() if OF in told), KEY)
 
 
 def drop(ledger: Ledger) -> None:

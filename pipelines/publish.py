@@ -15,8 +15,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipelines import drift, faults, listing, manifest, progress, provenance, swap, versions
+import numpy as np
+
+from pipelines import drift, faults, listing, manifest, packs, progress, provenance, swap, versions
 from pipelines.errors import OutputError
+from pipelines.index import Index
 from pipelines.ledger import Ledger, replace, sync_folder
 from pipelines.recipe import software
 from pipelines.write import KINDS
@@ -182,7 +185,7 @@ def _prune(ledger: Ledger) -> None:
         return
     faults.at("in-prune")
     wanted = versions.units(ledger)
-    left = wanted is not None and not ledger.prune(wanted)
+    left = wanted is not None and not ledger.prune(Index(np.concatenate([wanted, packs.origins(ledger, wanted)])))
     ledger.save(versions.ORDER, {"order": versions.order(ledger), "prune": left})
 
 

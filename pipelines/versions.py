@@ -16,8 +16,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pipelines import listing, manifest, provenance, report
-from pipelines.ledger import Ledger, sync_folder, write_synced
+from pipelines.index import of_hex
+from pipelines.ledger import KEY, Ledger, sync_folder, write_synced
 from pipelines.write import KINDS
 
 FOLDER, ORDER = "versions", "versions.json"
@@ -157,15 +160,15 @@ def drop(ledger: Ledger, digest: str) -> None:
         shutil.rmtree(trash, ignore_errors=True)
 
 
-def units(ledger: Ledger) -> set[str] | None:
-    """Keys of the units that the versions kept are made of; None where one does not say."""
-    found: set[str] = set()
+def units(ledger: Ledger) -> np.ndarray | None:
+    """uint8[n, KEY]: keys of the units that the versions kept are made of; None where one does not say."""
+    found = [np.zeros((0, KEY), np.uint8)]
     for digest in order(ledger):
         told = manifest.standing(path(ledger, digest))
         if told is None:
             return None
-        found.update(entry["unit"] for entry in listing.outputs(told, "data"))
-    return found
+        found.append(of_hex((entry["unit"] for entry in listing.outputs(told, "data")), KEY))
+    return np.concatenate(found)
 
 
 def link(source: Path | str, target: Path | str) -> None:
