@@ -40,6 +40,7 @@ from pipelines import (
     listing,
     manifest,
     packs,
+    planning,
     provenance,
     publish,
     recipe,
@@ -51,7 +52,7 @@ from pipelines import (
 from pipelines.formats import Part
 from pipelines.index import Index, to_hex
 from pipelines.ledger import Ledger
-from pipelines.run import _keep, plan_of, run
+from pipelines.run import plan_of, run
 from pipelines.totals import Totals
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -168,11 +169,11 @@ def _made_up(home: Path, n: int, stub: bool) -> None:
         prints = fingerprints.fingerprints(found, fingerprints.Known(inputs), inputs)
     with step("plan: every footer asked for", n), mock.patch.object(formats, "of", lambda *_: _Stub()):
         asked = footers.Footers(known)
-        planned = units.plan(loaded, found, prints, asked)
-        _keep(planned, asked, known, loaded.work.unit_bytes)
+        planned = planning.plan(loaded, found, prints, asked)
+        planning.keep(planned, asked, known, loaded.work.unit_bytes)
     del planned
     with step("plan: footers known", n):
-        planned = units.plan(loaded, found, prints, footers.Footers(known))
+        planned = planning.plan(loaded, found, prints, footers.Footers(known))
     _counted(home, n, loaded, ledger, planned, receipt)
 
 

@@ -13,8 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from pipelines import (
     faults,
     fingerprints,
@@ -27,6 +25,7 @@ from pipelines import (
     manifest,
     memory,
     packs,
+    planning,
     progress,
     publish,
     quarantine,
@@ -168,9 +167,9 @@ def plan_of(recipe: Recipe, found: shards.Shards, ledger: Ledger | None) -> unit
     try:
         sums = fingerprints.fingerprints(found, known, root and root / fingerprints.FILE, progress.hashing)
         with memory.bounded():
-            plan = units.plan(recipe, found, sums, asked)
+            plan = planning.plan(recipe, found, sums, asked)
         if root:
-            _keep(plan, asked, root / footers.FILE, recipe.work.unit_bytes)
+            planning.keep(plan, asked, root / footers.FILE, recipe.work.unit_bytes)
     except OSError as error:
         if root is None:
             raise
@@ -178,17 +177,6 @@ def plan_of(recipe: Recipe, found: shards.Shards, ledger: Ledger | None) -> unit
             f"{root.parent} cannot be written: {error.strerror}; mend it, then run again to go on"
         ) from None
     return plan
-
-
-def _keep(plan: units.Plan, asked: footers.Footers, path: Path, unit_bytes: int) -> None:
-    """Remember the footers of the shards that have one, if others were asked for than were known."""
-    having = np.fromiter((s.kind == "parquet" and not s.augment for s in plan.found), bool)[plan.at]
-    if not asked.asked and int(having.sum()) == len(asked):
-        return
-    counts = np.diff(plan.first)
-    first = np.concatenate(([0], np.cumsum(counts[having])))
-    parts = plan.parts[np.repeat(having, counts)]
-    asked.keep(path, plan.sums[having], plan.schema[having], first, parts, unit_bytes)
 
 
 def place(recipe: Recipe) -> Path | None:

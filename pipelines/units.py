@@ -1,4 +1,4 @@
-"""Units of work: what there is to do, keyed by what it is.
+"""Units of work, and a plan of them: what there is to do, keyed by what it is.
 
 A unit's key is made from the content of its shard, the run of row groups, and the recipe's fingerprint. Nothing about who
 does it, when, or in what order is part of it; so work that is done stays done, and anything that changes is new work.
@@ -6,11 +6,8 @@ does it, when, or in what order is part of it; so work that is done stays done, 
 
 from __future__ import annotations
 
-import hashlib
-import json
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import NamedTuple, overload
@@ -18,15 +15,12 @@ from typing import NamedTuple, overload
 import numpy as np
 import pyarrow as pa
 
-from pipelines import formats, stores
-from pipelines.errors import MACHINE, ShardError
-from pipelines.footers import FIELDS, Footers, numbers
+from pipelines.footers import FIELDS, Footers
 from pipelines.formats import Part
 from pipelines.index import to_hex
 from pipelines.ledger import KEY
-from pipelines.recipe import Recipe
-from pipelines.schemas.recognise import Columns, recognise
-from pipelines.shards import Shard, Shards, unfit
+from pipelines.schemas.recognise import Columns
+from pipelines.shards import Shard, Shards
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +59,7 @@ class Plan:
     """What is to be read. failed: shard name -> why it cannot be. Held as columns, some 100 bytes a shard and 60 a unit beside the list of
     shards; objects are made of them when they are taken."""
 
-    def __init__(self, found: Shards, draft: _Draft, failed: Mapping[str, str]) -> None:
+    def __init__(self, found: Shards, draft: Draft, failed: Mapping[str, str]) -> None:
         self.found, self.failed = found, failed
         self.recognised, self.schema_objects = draft.recognised, draft.footers.schemas
         self.at = np.frombuffer(draft.at, np.uint32)
@@ -161,7 +155,7 @@ class PlannedShards(Sequence[PlannedShard]):
         keys = to_hex(plan.keys[low:high])
         parts = (Part(*told) for told in plan.parts[low:high].tolist())
         units = tuple(
-            Unit(key, shard, sha256, part, _output(shard, i, high - low))
+            Unit(key, shard, sha256, part, output(shard, i, high - low))
             for i, (key, part) in enumerate(zip(keys, parts, strict=True))
         )
         return PlannedShard(shard, sha256, plan.schema_objects[number], plan.recognised[number], units)
@@ -210,25 +204,7 @@ class Units(Sequence[Unit]):
         return self._plan.parts[self.at, 4]
 
 
-class _Draft:
-    """A plan as it grows."""
-
-    def __init__(self, footers: Footers) -> None:
-        self.footers = footers
-        self.at, self.schema, self.first, self.parts = array("I"), array("i"), array("q", [0]), array("q")
-        self.sums, self.keys = bytearray(), bytearray()
-        self.recognised: dict[int, Columns] = {}
-
-    def add(self, number: int, cut: _Cut) -> None:
-        self.at.append(number)
-        self.sums += cut.sha256
-        self.schema.append(cut.schema)
-        self.keys += cut.keys
-        self.parts.frombytes(cut.parts.tobytes())
-        self.first.append(self.first[-1] + len(cut.parts))
-
-
-class _Cut(NamedTuple):
+class Cut(NamedTuple):
     """A shard that can be read: the number of its schema, its parts (int64[p, FIELDS]) and the keys of its units, one after the other."""
 
     sha256: bytes
@@ -237,81 +213,25 @@ class _Cut(NamedTuple):
     keys: bytes
 
 
-def plan(
-    recipe: Recipe, shards: Shards, fingerprints: Iterable[str | Exception], footers: Footers | None = None
-) -> Plan:
-    """Cut every readable shard into units. Raises ShardError when an unknown schema is all there is. footers: what is known of them."""
-    recipe_fingerprint = recipe.work_fingerprint()
-    failed: dict[str, str] = {}
-    draft = _Draft(Footers() if footers is None else footers)
+class Draft:
+    """A plan as it grows."""
 
-    def one(told: tuple[Shard, str | Exception]) -> _Cut | str:
-        shard, sha256 = told
-        if isinstance(sha256, OSError) and sha256.errno in MACHINE:
-            raise sha256
-        if isinstance(sha256, Exception):
-            return f"cannot be read ({sha256.strerror})" if isinstance(sha256, OSError) else str(sha256)
-        try:
-            return _cut(recipe, recipe_fingerprint, shard, sha256, draft)
-        except ShardError as error:
-            return str(error)
+    def __init__(self, footers: Footers) -> None:
+        self.footers = footers
+        self.at, self.schema, self.first, self.parts = array("I"), array("i"), array("q", [0]), array("q")
+        self.sums, self.keys = bytearray(), bytearray()
+        self.recognised: dict[int, Columns] = {}
 
-    first: pa.Schema | None = None
-    first_name = ""
-    for number, (shard, cut) in enumerate(_each(one, shards, fingerprints)):
-        if isinstance(cut, str):
-            failed[shard.name] = cut
-            continue
-        schema = draft.footers.schemas[cut.schema]
-        if first is None:
-            first, first_name = schema, shard.name
-        if recipe.input.strict_schema and not schema.equals(first):
-            failed[shard.name] = f"its schema is not that of {first_name} (input.strict_schema)"
-        else:
-            draft.add(number, cut)
-    return Plan(shards, draft, {ascii(name)[1:-1] if unfit(name) else name: why for name, why in failed.items()})
+    def add(self, number: int, cut: Cut) -> None:
+        self.at.append(number)
+        self.sums += cut.sha256
+        self.schema.append(cut.schema)
+        self.keys += cut.keys
+        self.parts.frombytes(cut.parts.tobytes())
+        self.first.append(self.first[-1] + len(cut.parts))
 
 
-def _each(
-    one: Callable[[tuple[Shard, str | Exception]], _Cut | str], shards: Shards, fingerprints: Iterable[str | Exception]
-) -> Iterator[tuple[Shard, _Cut | str]]:
-    """In order; behind a URL, where each takes a few requests, side by side."""
-    pairs = zip(shards, fingerprints, strict=True)
-    if not len(shards) or not stores.is_url(shards[0].path):
-        yield from ((pair[0], one(pair)) for pair in pairs)
-        return
-    with ThreadPoolExecutor(stores.threads(shards[0].path)) as pool:
-        while some := list(islice(pairs, AT_ONCE)):
-            yield from zip((shard for shard, _ in some), pool.map(one, some), strict=True)
-
-
-AT_ONCE = 10_000
-"""Shards that a pool of threads is given at a time."""
-
-
-def _cut(recipe: Recipe, recipe_fingerprint: str, shard: Shard, sha256: str, draft: _Draft) -> _Cut:
-    if why := unfit(shard.output_name):
-        raise ShardError(why)
-    reader, size, digest = formats.of(shard, recipe.input), recipe.work.unit_bytes, bytes.fromhex(sha256)
-
-    def ask() -> tuple[pa.Schema, list[Part]]:
-        return reader.schema(shard.path), reader.parts(shard.path, size)
-
-    if shard.kind == "parquet" and not shard.augment:
-        schema, parts = draft.footers.of(digest, size, ask)
-    else:
-        told, cut = ask()
-        schema, parts = draft.footers.number(told), numbers(cut)
-    if schema not in draft.recognised:
-        draft.recognised[schema] = recognise(draft.footers.schemas[schema], recipe.input.columns or None)
-    keys = b"".join(
-        hashlib.sha256(json.dumps([recipe_fingerprint, shard.name, sha256, group, groups]).encode()).digest()[:KEY]
-        for group, groups in parts[:, :2].tolist()
-    )
-    return _Cut(digest, schema, parts, keys)
-
-
-def _output(shard: Shard, number: int, of: int) -> str:
+def output(shard: Shard, number: int, of: int) -> str:
     """The name of a unit's files."""
     name = shard.output_name
     return name if of == 1 else f"{name.removesuffix('.parquet')}.part-{number:05d}.parquet"
