@@ -6,6 +6,7 @@ was read from, by its inode, which listing the folders tells. A pack that is tor
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import threading
@@ -43,8 +44,10 @@ class Receipts(Mapping[str, Receipt]):
     receipts stand, in some 40 bytes each; a receipt is read when it is taken. Taken in the order of the plan, each group of a pack is
     decoded once."""
 
-    def __init__(self, ledger: Ledger, wanted: Index, packs: list[_Pack], places: _Places) -> None:
+    def __init__(self, ledger: Ledger, wanted: Index, inodes: np.ndarray, packs: list[_Pack], places: _Places) -> None:
         self.ledger, self._wanted, self._packs, self._places = ledger, wanted, packs, places
+        self.state = hashlib.sha256(inodes.data).digest() + hashlib.sha256(places.done.data).digest()
+        """The same as long as the same units are done, and none of them has been made anew."""
         self._next = 0
 
     def __getitem__(self, key: str) -> Receipt:
@@ -155,14 +158,14 @@ def of(ledger: Ledger, keys: Iterable[str] | np.ndarray, *, pack: bool = True) -
     if not pack or len(fresh) < LEAST or (ledger.root / FOLDER).is_symlink():
         found = ((int(at), ledger.receipt(key)) for at, key in zip(fresh, to_hex(wanted.keys[fresh]), strict=True))
         places.loose = {at: receipt for at, receipt in found if receipt is not None}
-        return Receipts(ledger, wanted, packs, places)
+        return Receipts(ledger, wanted, inodes, packs, places)
     if len(packs) < MOST:
         _write(ledger, wanted, fresh, inodes, {})
     else:
-        _write(ledger, wanted, np.flatnonzero(inodes), inodes, Receipts(ledger, wanted, packs, places))
+        _write(ledger, wanted, np.flatnonzero(inodes), inodes, Receipts(ledger, wanted, inodes, packs, places))
         for one in packs:
             one.path.unlink(missing_ok=True)
-    return Receipts(ledger, wanted, *_packed(ledger, wanted, inodes))
+    return Receipts(ledger, wanted, inodes, *_packed(ledger, wanted, inodes))
 
 
 def origins(ledger: Ledger, keys: np.ndarray) -> np.ndarray:

@@ -32,6 +32,7 @@ from pipelines import (
     resolve,
     shards,
     stores,
+    unchanged,
     units,
 )
 from pipelines.errors import DONE, PARTIAL, GateError, OutputError, ShardError, StoppedError, UsageError
@@ -97,7 +98,6 @@ def _run(recipe: Recipe, ledger: Ledger, found: shards.Shards, workers: int, lim
         held = quarantine.held(ledger)
         planned = plan.units
         done = packs.of(ledger, plan.keys)
-        receipts: Mapping[str, dict[str, Any]] = done
         todo = planned.where(~done.done & ~done.among(held))
         progress.event("plan", shards=len(found), units=len(planned), to_do=len(todo), unreadable=len(plan.failed))
         faults.at("planned")
@@ -106,7 +106,8 @@ def _run(recipe: Recipe, ledger: Ledger, found: shards.Shards, workers: int, lim
             _work(recipe, ledger, todo, workers)
         faults.at("work-done")
     if todo:
-        receipts = packs.of(ledger, plan.keys)
+        done = packs.of(ledger, plan.keys)
+    receipts: Mapping[str, dict[str, Any]] = done
     failures = _failures(ledger, todo, receipts)
     quarantine.note(ledger, planned, todo, failures)
     _refuse_hindered(ledger, failures)
@@ -118,8 +119,12 @@ def _run(recipe: Recipe, ledger: Ledger, found: shards.Shards, workers: int, lim
     parents = lineage.parents_of(found)
     named = [{"name": p.name, "data_digest": p.data_digest} for p in parents]
     standing = manifest.standing(ledger.out)
-    overviews, listed = resolve.overviews(recipe, ledger, receipts), ledger.root / "staging" / "listed"
-    told = manifest.build(recipe, plan, receipts, listed, named, standing, overviews)
+    source, listed = unchanged.digest(recipe, plan, done, named), ledger.root / "staging" / "listed"
+    if standing is None or not unchanged.is_known(ledger, source, standing):
+        overviews = resolve.overviews(recipe, ledger, receipts)
+        told = manifest.build(recipe, plan, receipts, listed, named, standing, overviews)
+    else:
+        told = standing
     changed = bool(todo) or not publish.is_published(ledger, told)
     if changed:
         circumstances = _circumstances(recipe, began, workers, len(todo), parents)
@@ -127,6 +132,7 @@ def _run(recipe: Recipe, ledger: Ledger, found: shards.Shards, workers: int, lim
         _publish(recipe, ledger, told, circumstances)
     else:
         publish.trim(ledger, recipe.output.keep_versions)
+    unchanged.note(ledger, source, told)
     listing.stands(told, ledger.out)
     shutil.rmtree(listed, ignore_errors=True)
     return Result(ledger.out, told, len(todo) - len(failures), changed, failed)

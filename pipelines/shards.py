@@ -118,6 +118,10 @@ class Shards(Sequence[Shard]):
         one, other = sorted(order[int(same[0]) : int(same[0]) + 2].to_pylist())
         return one, other
 
+    def buffers(self) -> Iterator[pa.Buffer]:
+        """The bytes of all columns that say what shards there are, stats apart."""
+        return (b for column in self._columns[:5] for b in column.buffers() if b is not None)
+
     @property
     def files(self) -> np.ndarray:
         """bool[n]: which are files of the input, and not such as are made of one when it is read."""

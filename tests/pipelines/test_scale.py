@@ -32,6 +32,7 @@ from pipelines.run import plan_of
 from pipelines.shards import Shard, Shards, find
 from pipelines.totals import Fewest, Totals
 from pipelines.units import Plan
+from pipelines.verify import verify
 from pipelines.write import fewest, table_names
 from tests.pipelines.conftest import contents, write_shard
 
@@ -166,6 +167,48 @@ def test_runs_with_packs_end_with_the_bytes_of_runs_without(corpusmill, shards, 
         write_shard(shards / "s9.parquet", 9)
         corpusmill.run(shards, place)
     assert contents(out) == contents(tmp_path / "plain")
+
+
+def test_a_run_with_nothing_to_do_reads_no_receipt_and_says_the_same(corpusmill, shards, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    corpusmill.run(shards, out)
+    before = contents(out)
+    read: list[str] = []
+    monkeypatch.setattr(
+        Totals, "add", lambda self, receipt, add=Totals.add: (read.append(receipt["key"]), add(self, receipt))
+    )
+    assert "nothing to do" in corpusmill.run(shards, out)
+    assert not read
+    assert contents(out) == before
+    corpusmill.run(shards, out, "--set", "language.allow=[en]")
+    assert len(set(read)) == 4
+    read.clear()
+    (out / "data" / "s1.parquet").unlink()
+    corpusmill.run(shards, out, "--set", "language.allow=[en]")
+    assert not read, "what is published anew is made of the same"
+    assert verify(out) == []
+    (out / "manifest.json").write_text("{}", "utf-8")
+    corpusmill.run(shards, out, "--set", "language.allow=[en]")
+    assert len(read) == 4
+    (shards / "s2.parquet").unlink()
+    corpusmill.run(shards, out, "--set", "language.allow=[en]")
+    assert len(read) == 7
+    assert verify(out) == []
+
+
+@pytest.mark.parametrize("harm", ["{", "[]", "{}", '{"source": 1, "manifest": 2}'])
+def test_a_note_of_what_a_manifest_was_made_of_that_is_torn_costs_reading_the_receipts(
+    corpusmill, shards, tmp_path, harm
+):
+    out = tmp_path / "out"
+    corpusmill.run(shards, out)
+    before = contents(out)
+    note = out / ".corpusmill" / "made.json"
+    whole = note.read_bytes()
+    note.write_text(harm, "utf-8")
+    assert "nothing to do" in corpusmill.run(shards, out)
+    assert contents(out) == before
+    assert note.read_bytes() == whole
 
 
 def test_what_forgetting_takes_out_is_in_no_pack(corpusmill, shards, tmp_path, monkeypatch):
