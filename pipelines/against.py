@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from filters.contract import ConfigError, Part
-from pipelines import manifest, recipe, signatures
+from pipelines import listing, manifest, recipe, signatures
 from pipelines.again import rows_of
 from pipelines.errors import UsageError
 from pipelines.ledger import OF, Ledger
@@ -52,10 +52,10 @@ class _Other:
     def __init__(self, out: Path, told: Mapping[str, Any]) -> None:
         self.out, self.told, self.ledger = out, told, Ledger(out)
         self.recipe = recipe.overridden(told["recipe"]["effective"], (), "manifest.json")
-        self.worlds = {i["path"]: i.get("augmented", "") for i in told["inputs"]}
+        self.worlds = {i["path"]: i["augmented"] for i in listing.inputs(told) if "augmented" in i}
 
     def files(self) -> Iterator[Mapping[str, Any]]:
-        yield from (o for o in self.told["outputs"] if o["path"].startswith("data/") and o["rows"])
+        yield from (o for o in listing.outputs(self.told, "data") if o["rows"])
 
 
 def _dataset(other: _Other, stage: Stage, cache: Path, wanted: set[str]) -> list[Part]:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipelines import drift, manifest
+from pipelines import drift, listing, manifest
 from pipelines.drift import Shift
 from pipelines.errors import UsageError
 
@@ -85,7 +85,7 @@ def compare(first: Path, second: Path) -> Comparison:
 def _manifest(out: Path) -> dict[str, Any]:
     told = manifest.sound(out)
     if told is None or told.get("manifest") != manifest.VERSION:
-        raise UsageError(f"no dataset at {out}: it has no manifest.json as a run writes it")
+        raise UsageError(manifest.none_at(out))
     return told
 
 
@@ -94,7 +94,7 @@ def _verdicts(out: Path, told: Mapping[str, Any]) -> tuple[pa.Array, pa.Array]:
     columns = ["record_id", "rejected_by", "reason"]
     schema = pa.schema([(name, pa.string()) for name in columns])
     tables = [schema.empty_table()]
-    for path in (o["path"] for o in told["outputs"] if o["path"].startswith("annotations/")):
+    for path in (o["path"] for o in listing.outputs(told, "annotations")):
         try:
             tables.append(pq.read_table(out / path, columns=columns).cast(schema))
         except (OSError, pa.ArrowException):

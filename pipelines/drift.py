@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines import manifest
+from pipelines import listing, manifest
 from pipelines.ledger import Ledger
 from pipelines.statistics import stability
 
@@ -62,7 +62,7 @@ def summary(told: Mapping[str, Any]) -> dict[str, Any]:
         "name": told["name"],
         "digest": told["digest"],
         "records": told["records"],
-        "inputs": len(told["inputs"]),
+        "inputs": listing.number_of_inputs(told),
         "recipe": told["recipe"],
         "software": told["software"],
         "filters": [

@@ -26,7 +26,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from filters.batch import Batch
-from pipelines import histograms, manifest, packs, publish, recipe, resolve, signatures
+from pipelines import histograms, listing, manifest, packs, publish, recipe, resolve, signatures, versions
 from pipelines.again import facts_of, minus, rows_of, spent_left, sums_left, told_of
 from pipelines.errors import OutputError, UsageError
 from pipelines.ledger import OF, Ledger, sync_folder, write_synced
@@ -37,6 +37,8 @@ from pipelines.shards import sha256_of
 from pipelines.write import KINDS, TABLES, score_counts
 
 JOURNAL, STAGED = "forgetting.json", "forgetting"
+LISTED, COMPARED = "listed", "compared"
+"""Below STAGED: the side file of the journal's manifest, and of the one when what is left has been compared again."""
 
 Match = Callable[[Batch], np.ndarray]
 """Which records of a batch are asked for: bool[n]. The batch has the ids of the annotations."""
@@ -93,12 +95,15 @@ def forget(out: Path, match: Match, asked: List, *, do: bool = True) -> Forgotte
                     changed[unit] = _without(ledger.unit(unit), folder / unit, receipt, standing, gone[key])
             body = dict(told)
             if not (compares := resolve.comparing(standing) is not None):
-                body = manifest.recounted(told, standing, {**receipts, **changed})
+                body = manifest.recounted(told, standing, {**receipts, **changed}, folder / LISTED)
+            elif (listed := listing.side(told)) is not None:
+                (folder / LISTED).mkdir()
+                versions.link(listed.place, folder / LISTED / listing.SIDE)
             entry = {"date": time.strftime("%Y-%m-%d", time.gmtime()), "list": asked.name, "kind": asked.kind,
                      "sha256": asked.sha256, "records": done.records, "kept": done.kept, "rejected": done.rejected}  # fmt: skip
             entry |= {name: value for name in ("source", "asked") if (value := getattr(asked, name))}
             body["forgotten"] = [*told.get("forgotten", []), entry]
-            sync_folder(folder)
+            versions.sync_tree(folder)
             ledger.save(
                 JOURNAL,
                 {"units": sorted(changed), "manifest": body, "compare": list(judged.items()) if compares else []},
@@ -129,7 +134,7 @@ def finish(ledger: Ledger) -> bool:
                 raise OutputError(
                     f"{unit} still holds what is to be forgotten: {error.strerror}; mend it and do the same again"
                 ) from None
-    told = journal["manifest"]
+    told = listing.attach(journal["manifest"], ledger.root / STAGED / LISTED)
     if judged := journal.get("compare"):
         told = _compared(ledger, told, dict(judged))
     republish(ledger, told, files=True)
@@ -142,11 +147,12 @@ def _compared(ledger: Ledger, told: Mapping[str, Any], judged: Mapping[str, str]
     """The manifest when the records that are left are compared again. judged: of each published unit, the one as it was judged."""
     standing = recipe.overridden(told["recipe"]["effective"], (), "manifest.json")
     receipts = {unit: receipt for unit in judged.values() if (receipt := ledger.receipt(unit)) is not None}
-    of_shard = {i["path"]: i.get("augmented", "") for i in told["inputs"]}
+    of_shard = {i["path"]: i["augmented"] for i in listing.inputs(told) if "augmented" in i}
     worlds = {unit: of_shard.get(receipt["shard"], "") for unit, receipt in receipts.items()}
     new = resolve.resolve(standing, ledger, receipts, worlds)
     overviews = resolve.overviews(standing, ledger, new)
-    return manifest.recounted(told, standing, {key: new[unit] for key, unit in judged.items()}, overviews)
+    receipts = {key: new[unit] for key, unit in judged.items()}
+    return manifest.recounted(told, standing, receipts, ledger.root / STAGED / COMPARED, overviews)
 
 
 def refuse_return(standing: Mapping[str, Any] | None, wanted: Recipe) -> None:
@@ -168,12 +174,12 @@ def _paths(options: Any) -> Iterator[str]:
 def _dataset(ledger: Ledger) -> dict[str, Any]:
     told = manifest.standing(ledger.out)
     if told is None or told.get("manifest") != manifest.VERSION or "data_digest" not in told:
-        raise UsageError(f"no dataset at {ledger.out}: it has no manifest.json as a run writes it")
+        raise UsageError(manifest.none_at(ledger.out))
     return told
 
 
 def _receipts(ledger: Ledger, told: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    found = {key: ledger.receipt(key) for key in dict.fromkeys(entry["unit"] for entry in told["outputs"])}
+    found = {key: ledger.receipt(key) for key in dict.fromkeys(entry["unit"] for entry in listing.outputs(told))}
     if missing := [key for key, receipt in found.items() if receipt is None]:
         raise UsageError(
             f"{ledger.out} lacks {len(missing)} of its finished units (.corpusmill/units): run its recipe again first, or "

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from pipelines import listing
 from pipelines.errors import UsageError
 from pipelines.names import nearest
 from pipelines.statistics import stability
@@ -131,7 +132,7 @@ def measured(measure: str, told: Mapping[str, Any], standing: Mapping[str, Any] 
     if measure == "kept_share":
         return _share(records["kept"], records["read"])
     if measure == "shards_failed":
-        return float(sum(i["status"] == "failed" for i in told["inputs"]))
+        return float(listing.tally(told, "status").get(("failed",), listing.Sum()).files)
     if head == "rejected":
         name, _, reason = rest.partition(".")
         one = _filter(told, name)
@@ -167,8 +168,8 @@ def _reasons(told: Mapping[str, Any]) -> Counts:
 
 
 def _schemas(told: Mapping[str, Any]) -> set[tuple[Any, ...]]:
-    read = [i for i in told["inputs"] if i["status"] != "failed"]
-    return {(i["schema"], tuple(sorted(i["columns"].items())), tuple(i["scanned_as_metadata"])) for i in read}
+    found = listing.tally(told, "status", "schema", "columns", "scanned_as_metadata")
+    return {tuple(said) for status, *said in found if status != "failed"}
 
 
 def _filter(told: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -19,12 +19,15 @@ from typing import Any
 
 from pipelines import faults
 from pipelines.errors import OutputError, UsageError, unwritable
+from pipelines.index import NOWHERE, Index, of_hex
 from pipelines.lock import Hold, held
 from pipelines.provenance import PAGES
 
 STATE = ".corpusmill"
 OF = "of"
 """In the receipt of a unit that was written again when its records had been compared: the key of the unit as it was judged."""
+KEY = 20
+"""Bytes of a unit's key, which is written as hexadecimal text."""
 OURS = frozenset({STATE, "data", "rejected", "annotations", "manifest.json", "run.json", "report.html", *PAGES})
 
 
@@ -119,16 +122,16 @@ class Ledger:
         for torn in self.root.glob(f".*.{'[0-9a-f]' * 32}"):
             torn.unlink(missing_ok=True)
 
-    def prune(self, wanted: set[str]) -> bool:
-        """Drop finished units that no published file comes from any more, nor a published unit was written from; whether all of them
-        went."""
-        receipts = map(self.receipt, wanted)
-        wanted = wanted | {r[OF] for r in receipts if r is not None and OF in r}
+    def prune(self, wanted: Index) -> bool:
+        """Drop finished units that are not among the wanted keys; whether all of them went."""
         gone = True
-        for folder in (self.root / "units").glob("*/*"):
-            if folder.name not in wanted:
-                shutil.rmtree(folder, ignore_errors=True)
-                gone &= not folder.exists()
+        for folder in filter(Path.is_dir, (self.root / "units").glob("*")):
+            there = [path.name for path in folder.iterdir()]
+            keys = [name for name in there if is_key(name)]
+            stays = wanted.find(of_hex(keys, KEY)) != NOWHERE
+            for name in {*there}.difference(key for key, stay in zip(keys, stays.tolist(), strict=True) if stay):
+                shutil.rmtree(folder / name, ignore_errors=True)
+                gone &= not (folder / name).exists()
         return gone
 
     def load(self, name: str) -> dict[str, Any]:
@@ -144,7 +147,7 @@ class Ledger:
 
 def is_key(key: object) -> bool:
     """Whether it can be a unit's key."""
-    return isinstance(key, str) and re.fullmatch(r"[0-9a-f]{40}", key) is not None
+    return isinstance(key, str) and re.fullmatch(rf"[0-9a-f]{{{2 * KEY}}}", key) is not None
 
 
 def is_inside(path: object) -> bool:
@@ -165,11 +168,20 @@ def write_synced(path: Path, data: bytes | Iterable[bytes]) -> None:
         os.fsync(file.fileno())
 
 
-def replace(path: Path, data: bytes) -> None:
+def replace(path: Path, data: bytes | Iterable[bytes]) -> None:
     """The new content or the old one, never a part."""
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        file.writelines([data] if isinstance(data, bytes) else data)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """The name of a file to write in the block, which then takes the place of ``path``, or of nothing if it fails."""
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        write_synced(temporary, data)
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines import listing
 from pipelines.ledger import Ledger
 from pipelines.recipe import Recipe
 from pipelines.schemas.read import read
@@ -34,17 +35,18 @@ def left(ledger: Ledger, recipe: Recipe, told: Mapping[str, Any]) -> dict[str, f
 
 def _sample(ledger: Ledger, told: Mapping[str, Any]) -> Iterator[pa.RecordBatch]:
     """Kept records of the finished units, row group by row group."""
-    files = [
-        (ledger.unit(o["unit"]) / "data.parquet", o["rows"]) for o in told["outputs"] if o["path"].startswith("data/")
-    ]
-    ends = np.cumsum([rows for _, rows in files], dtype=np.int64)
+    sizes = np.fromiter((o["rows"] for o in listing.outputs(told, "data")), np.int64)
+    ends = np.cumsum(sizes)
     total = int(ends[-1]) if len(ends) else 0
     chosen = np.random.default_rng(int(told["data_digest"][:16], 16)).choice(total, min(SAMPLE, total), replace=False)
     chosen.sort()
-    for number in np.unique(np.searchsorted(ends, chosen, side="right")):
-        first = int(ends[number]) - files[number][1]
+    wanted = set(np.unique(np.searchsorted(ends, chosen, side="right")).tolist())
+    for number, entry in enumerate(listing.outputs(told, "data")):
+        if number not in wanted:
+            continue
+        first = int(ends[number] - sizes[number])
         mine = chosen[(chosen >= first) & (chosen < ends[number])] - first
-        with pq.ParquetFile(files[number][0]) as file:
+        with pq.ParquetFile(ledger.unit(entry["unit"]) / "data.parquet") as file:
             at = 0
             for group in range(file.metadata.num_row_groups):
                 size = file.metadata.row_group(group).num_rows

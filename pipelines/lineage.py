@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines import manifest, stores
+from pipelines import listing, manifest, stores
 from pipelines.errors import ShardError, UsageError
 from pipelines.shards import Shard
 
@@ -53,7 +53,10 @@ class Node:
 def parents_of(shards: Sequence[Shard]) -> list[Parent]:
     """The corpusmill datasets whose data/ these shards lie in, by path."""
     found: dict[str, Parent] = dict(_published(shards))
-    for folder in sorted({Path(s.path).absolute().parent for s in shards if not stores.is_url(s.path)}):
+    if shards and stores.is_url(shards[0].path):
+        return list(found.values())
+    folders = {s.path.rpartition("/")[0] or "/" * s.path.startswith("/") for s in shards}
+    for folder in sorted(Path(folder).absolute() for folder in folders):
         for home in (folder, *folder.parents):
             if home.name != "data" or not (home.parent / "manifest.json").is_file():
                 continue
@@ -66,7 +69,8 @@ def parents_of(shards: Sequence[Shard]) -> list[Parent]:
 
 def _published(shards: Sequence[Shard]) -> Iterator[tuple[str, Parent]]:
     """Datasets on a store, by the folder of the version that was read. Shards come from one listing, so there is one at most."""
-    for url in {f"{m[1]}/" for s in shards if (m := re.match(r"(s3://.*/versions/[0-9a-f]{64})/data/", s.path))}:
+    some = shards if shards and stores.is_url(shards[0].path) else ()
+    for url in {f"{m[1]}/" for s in some if (m := re.match(r"(s3://.*/versions/[0-9a-f]{64})/data/", s.path))}:
         if told := _manifest(url):
             home = stores.home(url)
             yield home, Parent(home, told["name"], told["data_digest"])
@@ -111,7 +115,15 @@ def _node(out: Path | str, wanted: str | None, seen: tuple[Path | str, ...]) -> 
     about = told.get("about", {})
     named = tuple(s["name"] for s in about.get("sources") or ())
     return Node(
-        str(out), told["name"], told["data_digest"], state, why, len(told["inputs"]), above, about.get("origin"), named
+        str(out),
+        told["name"],
+        told["data_digest"],
+        state,
+        why,
+        listing.number_of_inputs(told),
+        above,
+        about.get("origin"),
+        named,
     )
 
 

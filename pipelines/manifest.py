@@ -6,9 +6,11 @@ When, where and by whom it was run stands in ``run.json``; nothing of that is he
 from __future__ import annotations
 
 import hashlib
+import heapq
 import json
+from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,8 @@ import jsonschema_rs
 import msgspec
 
 from filters.contract import ConfigError
+from pipelines import listing
 from pipelines.errors import UsageError
-from pipelines.ledger import is_inside, is_key
 from pipelines.provenance import about, columns, tokens
 from pipelines.recipe import Recipe
 from pipelines.totals import Totals
@@ -39,6 +41,7 @@ def build(
     recipe: Recipe,
     plan: Plan,
     receipts: Mapping[str, Mapping[str, Any]],
+    folder: Path,
     parents: Sequence[Mapping[str, str]] = (),
     standing: Mapping[str, Any] | None = None,
     compared: Mapping[str, Any] | None = None,
@@ -46,22 +49,24 @@ def build(
     """The manifest of a dataset from the receipts (by unit key) of the units that were finished. Each receipt is asked for once, in
     the order of the plan.
 
-    parents: name and data_digest of the datasets that were read. standing: the manifest published before; what people found
-    when they reviewed it still holds if the recipe is the same, and an audit if the kept records are. compared: what filters that
-    compare records say of those that they reject.
+    folder: where the file is put that lists the dataset's files, if they are many. parents: name and data_digest of the datasets that
+    were read. standing: the manifest published before; what people found when they reviewed it still holds if the recipe is the same,
+    and an audit if the kept records are. compared: what filters that compare records say of those that they reject.
     """
-    inputs: list[dict[str, Any]] = [{"path": name, "status": "failed", "why": why} for name, why in plan.failed.items()]
-    counted = _counted(recipe, _each(plan, receipts, inputs), recipe.assets(), compared or {})
+    read, lists = _Read(plan, receipts), listing.Lists(folder)
+    schemas, configs = columns.told(plan)
+    count = len(plan.failed) + len(plan.shards)
+    counted = _counted(recipe, read, recipe.assets(), compared or {}, lists, configs, lambda: (read.inputs(), count))
     body = {
         "manifest": VERSION,
         "name": recipe.name,
-        "complete": all(entry["status"] == "read" for entry in inputs),
+        "complete": read.complete,
         "records": counted["records"],
         "about": about.told(recipe.about),
         "recipe": {"fingerprint": recipe.fingerprint(), "effective": recipe.effective()},
         "software": recipe.software(),
-        "inputs": sorted(inputs, key=lambda e: e["path"]),
-        "schemas": columns.told(plan),
+        **({"inputs": counted.pop("inputs")} if "inputs" in counted else {}),
+        "schemas": schemas if "outputs" in counted else [_bare(s) for s in schemas],
         "parents": [dict(p) for p in parents],
         **counted,
     }
@@ -78,37 +83,60 @@ def recounted(
     told: Mapping[str, Any],
     recipe: Recipe,
     receipts: Mapping[str, Mapping[str, Any]],
+    folder: Path,
     compared: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """A manifest with everything that is counted from receipts counted anew, when units of it have changed."""
-    keys = list(dict.fromkeys(entry["unit"] for entry in told["outputs"]))
+    """A manifest with everything that is counted from receipts counted anew, when units of it have changed. folder: as in ``build``."""
+    keys = dict.fromkeys(entry["unit"] for entry in listing.outputs(told))
     assets = {f["name"]: f["assets"] for f in told["filters"]}
-    counted = _counted(recipe, (receipts[key] for key in keys), assets, compared or {})
     rows: Counter[str] = Counter()
-    for entry in counted["outputs"]:
-        rows[entry["shard"]] += entry["rows"] if entry["path"].startswith("annotations/") else 0
+
+    def done() -> Iterator[Mapping[str, Any]]:
+        for key in keys:
+            rows[receipts[key]["shard"]] += receipts[key]["files"]["annotations"]["rows"]
+            yield receipts[key]
+
+    def inputs() -> tuple[Iterator[dict[str, Any]], int]:
+        entries = ({**i, "rows": rows[i["path"]]} if i["path"] in rows else i for i in listing.inputs(told))
+        return entries, listing.number_of_inputs(told)
+
+    # Forgetting makes no list shorter; a dataset that was made with another bound keeps its form.
+    lists = listing.Lists(folder, long=listing.side(told) is not None)
+    counted = _counted(recipe, done(), assets, compared or {}, lists, listing.configs(told), inputs)
     # An audit speaks of the records that were there.
     stale = {"audit"} if counted["data_digest"] != told["data_digest"] else set()
-    return {
-        **{k: v for k, v in told.items() if k not in stale},
-        **counted,
-        "inputs": [{**i, "rows": rows[i["path"]]} if i["path"] in rows else i for i in told["inputs"]],
-    }
+    return {k: v for k, v in told.items() if k not in stale} | counted
 
 
-def _each(
-    plan: Plan, receipts: Mapping[str, Mapping[str, Any]], inputs: list[dict[str, Any]]
-) -> Iterator[Mapping[str, Any]]:
-    """The receipts of what is planned; when a shard's have been taken, its entry is among the inputs."""
-    for planned in plan.shards:
-        rows, whole = 0, True
-        for unit in planned.units:
-            if (receipt := receipts.get(unit.key)) is None:
-                whole = False
-                continue
-            rows += receipt["files"]["annotations"]["rows"]
-            yield receipt
-        inputs.append(_input(planned, rows, whole=whole))
+class _Read:
+    """The receipts of what is planned, in its order; when they have been taken, what the manifest says of the shards."""
+
+    def __init__(self, plan: Plan, receipts: Mapping[str, Mapping[str, Any]]) -> None:
+        self.plan, self.receipts = plan, receipts
+        self.rows, self.whole = array("q"), bytearray()
+
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+        for keys in self.plan.keys_by_shard():
+            rows, whole = 0, True
+            for key in keys:
+                if (receipt := self.receipts.get(key)) is None:
+                    whole = False
+                    continue
+                rows += receipt["files"]["annotations"]["rows"]
+                yield receipt
+            self.rows.append(rows)
+            self.whole.append(whole)
+
+    @property
+    def complete(self) -> bool:
+        return not self.plan.failed and all(self.whole)
+
+    def inputs(self) -> Iterator[dict[str, Any]]:
+        """By path, as a plan has its shards."""
+        failed = ({"path": n, "status": "failed", "why": why} for n, why in sorted(self.plan.failed.items()))
+        told = zip(self.plan.uncut(), self.rows, self.whole, strict=True)
+        planned = (_input(shard, rows, whole=bool(whole)) for shard, rows, whole in told)
+        return heapq.merge(failed, planned, key=lambda entry: entry["path"])
 
 
 def _input(planned: PlannedShard, rows: int, *, whole: bool) -> dict[str, Any]:
@@ -131,13 +159,19 @@ def _counted(
     done: Iterable[Mapping[str, Any]],
     assets: Mapping[str, Mapping[str, str]],
     compared: Mapping[str, Any],
+    lists: listing.Lists,
+    configs: Mapping[str, str],
+    inputs: Callable[[], tuple[Iterable[dict[str, Any]], int]],
 ) -> dict[str, Any]:
-    """What a manifest says from receipts alone."""
+    """What a manifest says from receipts alone, and its lists. configs: of a shard, where there are several schemas. inputs: the shards by
+    path and their number, to be asked for when the receipts have been taken."""
     totals = Totals(recipe)
-    outputs: list[dict[str, Any]] = []
     for receipt in done:
         totals.add(receipt)
-        outputs += _outputs(receipt)
+        for entry in _outputs(receipt):
+            lists.output(entry, configs.get(receipt["shard"]))
+    lists.inputs(*inputs())
+    listed = lists.told()
     filters, tables = totals.filters(assets), totals.tables
     try:
         summaries = {s.name: told for s in recipe.stages if (told := s.filter.summarise(tables, s.options))}
@@ -154,14 +188,19 @@ def _counted(
             "kept": totals.rows["data"],
             "rejected": totals.rows["rejected"],
         },
-        "outputs": outputs,
-        "data_digest": data_digest(outputs),
+        **listed,
+        "data_digest": data_digest(listed),
         "filters": filters,
         "edits": dict(sorted(edits.items())),
         "tables": tables,
         **({"summaries": summaries} if summaries else {}),
         **({"tokens": counted} if counted else {}),
     }
+
+
+def _bare(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Without its shards, which the side file names."""
+    return {k: v for k, v in schema.items() if k != "shards"}
 
 
 def _outputs(receipt: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -192,10 +231,15 @@ def _compact(value: Any) -> Iterator[str]:
     yield "]"
 
 
-def data_digest(outputs: Sequence[Mapping[str, Any]]) -> str:
-    """sha256 over the names and sha256 of the files in data/: the kept records, whatever else is said about them."""
-    files = sorted((o["path"], o["sha256"]) for o in outputs if o["path"].startswith("data/"))
-    return hashlib.sha256(json.dumps(files, separators=(",", ":")).encode()).hexdigest()
+def data_digest(told: Mapping[str, Any]) -> str:
+    """sha256 over the names and sha256 of the files in data/, as a JSON list by name: the kept records, whatever else is said of them."""
+    sha256, some = hashlib.sha256(b"["), False
+    for pairs in filter(None, listing.by_path(told, "data")):
+        sha256.update(b"," if some else b"")
+        sha256.update(json.dumps(pairs, separators=(",", ":"))[1:-1].encode())
+        some = True
+    sha256.update(b"]")
+    return sha256.hexdigest()
 
 
 def dump(manifest: Mapping[str, Any]) -> bytes:
@@ -233,15 +277,28 @@ def indented(value: Any, indent: int = 2) -> bytes:
 
 
 def load(out: Path) -> dict[str, Any]:
-    """Raises OSError or ValueError when there is none, it is not JSON, or it names files outside of the dataset."""
+    """Raises OSError where there is none, ValueError, with a line that says why, where it is not JSON or does not list files of a
+    dataset."""
     try:
         told = json.loads((out / "manifest.json").read_text("utf-8"))
     except RecursionError:
-        raise ValueError("nested too deeply") from None
-    outputs = told.get("outputs") if isinstance(told, dict) else None
-    for entry in outputs if isinstance(outputs, list) else ():
-        if not (isinstance(entry, dict) and is_inside(entry.get("path")) and is_key(entry.get("unit"))):
-            raise ValueError("an output outside of the dataset")
+        raise ValueError("manifest.json: nested too deeply") from None
+    except ValueError:
+        raise ValueError("manifest.json: not JSON") from None
+    if isinstance(told, dict) and (why := listing.problem(listing.attach(told, out))):
+        raise ValueError(why)
+    return told
+
+
+def none_at(out: Path) -> str:
+    """That there is no dataset at a place, for an error's line, and why, where somebody would look for it."""
+    told = f"no dataset at {out}: it has no manifest.json as a run writes it"
+    try:
+        load(out)
+    except OSError:
+        return told
+    except ValueError as error:
+        return f"{told} ({error})"
     return told
 
 

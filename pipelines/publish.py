@@ -15,8 +15,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipelines import drift, faults, manifest, progress, provenance, swap, versions
+import numpy as np
+
+from pipelines import drift, faults, listing, manifest, packs, progress, provenance, swap, versions
 from pipelines.errors import OutputError
+from pipelines.index import Index
 from pipelines.ledger import Ledger, replace, sync_folder
 from pipelines.recipe import software
 from pipelines.write import KINDS
@@ -38,8 +41,7 @@ def is_published(ledger: Ledger, told: Mapping[str, Any]) -> bool:
         return False
     if not (ledger.out / "report.html").is_file() or edited(ledger.out, told):
         return False
-    expected = {o["path"]: o["bytes"] for o in told["outputs"]}
-    return versions.sizes(ledger.out) == expected and versions.is_there(ledger, told["digest"])
+    return versions.has(ledger.out, told) and versions.is_there(ledger, told["digest"])
 
 
 def publish(ledger: Ledger, told: Mapping[str, Any], run: Mapping[str, Any], keep: int = 0) -> None:
@@ -142,6 +144,10 @@ def show(ledger: Ledger, digest: str, order: Sequence[str], *, prune: bool) -> b
     pages = [*versions.PAGES, "manifest.json"]
     for name in pages:
         replace(ready / name, (version / name).read_bytes())
+    if (version / listing.SIDE).is_file():
+        versions.link(version / listing.SIDE, ready / listing.SIDE)
+        # Before the manifest that names it: whoever has the old one then sees that this is another.
+        pages.insert(0, listing.SIDE)
     ledger.still_held()
     ledger.save(MARKER, {"digest": digest, "order": list(order), "prune": prune})
     sync_folder(ledger.root)
@@ -151,6 +157,8 @@ def show(ledger: Ledger, digest: str, order: Sequence[str], *, prune: bool) -> b
         if name == "manifest.json":
             faults.at("before-manifest")
         swap.put(ready / name, ledger.out / name)
+    if listing.SIDE not in pages:
+        (ledger.out / listing.SIDE).unlink(missing_ok=True)
     sync_folder(ledger.out)
     faults.at("after-manifest")
     ledger.save(versions.ORDER, {"order": list(order), "prune": prune})
@@ -177,7 +185,7 @@ def _prune(ledger: Ledger) -> None:
         return
     faults.at("in-prune")
     wanted = versions.units(ledger)
-    left = wanted is not None and not ledger.prune(wanted)
+    left = wanted is not None and not ledger.prune(Index(np.concatenate([wanted, packs.origins(ledger, wanted)])))
     ledger.save(versions.ORDER, {"order": versions.order(ledger), "prune": left})
 
 

@@ -46,9 +46,9 @@ def held(ledger: Ledger) -> dict[str, dict[str, Any]]:
 def note(ledger: Ledger, planned: Sequence[Unit], tried: Sequence[Unit], failures: Mapping[str, Failure]) -> None:
     """Remember what failed; forget what was done, and what is no work any more."""
     before = ledger.load(FILE)
-    tried_keys, here = {u.key for u in tried}, {u.key for u in planned}
+    tried_keys, here = ({u.key for u in units if u.key in before} if before else set() for units in (tried, planned))
     told = {key: entry for key, entry in before.items() if key in here and (key not in tried_keys or key in failures)}
-    for unit in tried:
+    for unit in tried if failures else ():
         failure = failures.get(unit.key)
         if failure is not None and failure.own:
             times = before.get(unit.key, {}).get("times", 0) + 1

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from filters.contract import KEPT, ConfigError, Filter
-from pipelines import manifest, recipe
+from pipelines import listing, manifest, recipe
 from pipelines.errors import UsageError
 from pipelines.recipe import Recipe, Stage
 
@@ -94,7 +94,7 @@ def standing_stage(standing: Recipe, name: str) -> Stage:
 
 def _dataset(out: Path) -> dict[str, Any]:
     if (told := manifest.sound(out)) is None:
-        raise UsageError(f"no dataset at {out}: it has no manifest.json as a run writes it")
+        raise UsageError(manifest.none_at(out))
     return told
 
 
@@ -152,8 +152,8 @@ def _check(stage: Stage) -> None:
         raise UsageError(str(error)) from None
 
 
-def _annotations(out: Path, told: Mapping[str, Any]) -> list[Path]:
-    return [out / entry["path"] for entry in told["outputs"] if entry["path"].startswith("annotations/")]
+def _annotations(out: Path, told: Mapping[str, Any]) -> Iterator[Path]:
+    return (out / entry["path"] for entry in listing.outputs(told, "annotations"))
 
 
 def _batches(path: Path, retuned: Mapping[str, Stage]) -> Iterator[pa.RecordBatch]:

@@ -30,7 +30,7 @@ def kept(out: Path) -> list[Version]:
     standing = manifest.standing(out)
     order = versions.order(ledger)
     if standing is None and not order:
-        raise UsageError(f"no dataset at {out}: it has no manifest.json as a run writes it")
+        raise UsageError(manifest.none_at(out))
     found = (_version(ledger, digest, standing["digest"] if standing else "") for digest in order)
     return [version for version in found if version is not None]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import socket
 import sys
 import time
@@ -14,20 +15,24 @@ from typing import Any
 
 from pipelines import (
     faults,
+    fingerprints,
     footers,
     forget,
     gates,
     leftover,
     lineage,
+    listing,
     manifest,
     memory,
     packs,
+    planning,
     progress,
     publish,
     quarantine,
     resolve,
     shards,
     stores,
+    unchanged,
     units,
 )
 from pipelines.errors import DONE, PARTIAL, GateError, OutputError, ShardError, StoppedError, UsageError
@@ -82,9 +87,7 @@ def run(recipe: Recipe, workers: int = 1, limits: Limits = Limits()) -> Result: 
         ) from None
 
 
-def _run(
-    recipe: Recipe, ledger: Ledger, found: list[shards.Shard], workers: int, limits: Limits, began: float
-) -> Result:
+def _run(recipe: Recipe, ledger: Ledger, found: shards.Shards, workers: int, limits: Limits, began: float) -> Result:
     forget.finish(ledger)
     execute.end_leftover(ledger)
     ledger.clear_staging()
@@ -94,8 +97,8 @@ def _run(
             raise ShardError(_nothing_readable(plan.failed))
         held = quarantine.held(ledger)
         planned = plan.units
-        receipts: Mapping[str, dict[str, Any]] = packs.of(ledger, (u.key for u in planned))
-        todo = [u for u in planned if u.key not in receipts and u.key not in held]
+        done = packs.of(ledger, plan.keys)
+        todo = planned.where(~done.done & ~done.among(held))
         progress.event("plan", shards=len(found), units=len(planned), to_do=len(todo), unreadable=len(plan.failed))
         faults.at("planned")
         if todo:
@@ -103,19 +106,25 @@ def _run(
             _work(recipe, ledger, todo, workers)
         faults.at("work-done")
     if todo:
-        receipts = packs.of(ledger, (u.key for u in planned))
+        done = packs.of(ledger, plan.keys)
+    receipts: Mapping[str, dict[str, Any]] = done
     failures = _failures(ledger, todo, receipts)
     quarantine.note(ledger, planned, todo, failures)
     _refuse_hindered(ledger, failures)
     failed = {**plan.failed, **_missing(ledger, plan, failures, held)}
     if not receipts:
         raise ShardError(_nothing_readable(failed))
-    worlds = {u.key: u.shard.augment for u in planned}
+    worlds = {u.key: u.shard.augment for u in planned if u.shard.augment} if recipe.input.augment else {}
     receipts = resolve.resolve(recipe, ledger, receipts, worlds, _here(recipe, workers))
     parents = lineage.parents_of(found)
     named = [{"name": p.name, "data_digest": p.data_digest} for p in parents]
     standing = manifest.standing(ledger.out)
-    told = manifest.build(recipe, plan, receipts, named, standing, resolve.overviews(recipe, ledger, receipts))
+    source, listed = unchanged.digest(recipe, plan, done, named), ledger.root / "staging" / "listed"
+    if standing is None or not unchanged.is_known(ledger, source, standing):
+        overviews = resolve.overviews(recipe, ledger, receipts)
+        told = manifest.build(recipe, plan, receipts, listed, named, standing, overviews)
+    else:
+        told = standing
     changed = bool(todo) or not publish.is_published(ledger, told)
     if changed:
         circumstances = _circumstances(recipe, began, workers, len(todo), parents)
@@ -123,7 +132,10 @@ def _run(
         _publish(recipe, ledger, told, circumstances)
     else:
         publish.trim(ledger, recipe.output.keep_versions)
-    return Result(ledger.out, told, len([u for u in todo if u.key in receipts]), changed, failed)
+    unchanged.note(ledger, source, told)
+    listing.stands(told, ledger.out)
+    shutil.rmtree(listed, ignore_errors=True)
+    return Result(ledger.out, told, len(todo) - len(failures), changed, failed)
 
 
 def _here(recipe: Recipe, workers: int) -> int:
@@ -158,27 +170,23 @@ def _publish(recipe: Recipe, ledger: Ledger, told: Mapping[str, Any], circumstan
         ) from None
 
 
-def plan_of(recipe: Recipe, found: list[shards.Shard], ledger: Ledger | None) -> units.Plan:
+def plan_of(recipe: Recipe, found: shards.Shards, ledger: Ledger | None) -> units.Plan:
     """What there is to do, by content. With a ledger, fingerprints of unchanged files are remembered."""
-    known = ledger.load("inputs.json") if ledger else {}
-    before = dict(known)
-    files = {s.path: s for s in found}.values()
-    fresh = sum(s.size for s in files if tuple(known.get(s.path, [None])[:-1]) != s.stat)
-    with progress.hashing(fresh) as tell:
-        fingerprints = shards.fingerprints(found, known, tell)
-    asked = footers.Footers(ledger.load(footers.FILE) if ledger else None)
-    with memory.bounded():
-        plan = units.plan(recipe, found, fingerprints, asked)
-    if ledger and ledger.root.is_dir():
-        try:
-            if known != before:
-                ledger.save("inputs.json", known)
-            if asked.changed:
-                ledger.save(footers.FILE, asked.told())
-        except OSError as error:
-            raise OutputError(
-                f"{ledger.out} cannot be written: {error.strerror}; mend it, then run again to go on"
-            ) from None
+    root = ledger.root if ledger and ledger.root.is_dir() else None
+    known = fingerprints.Known(root and root / fingerprints.FILE)
+    asked = footers.Footers(root and root / footers.FILE)
+    try:
+        sums = fingerprints.fingerprints(found, known, root and root / fingerprints.FILE, progress.hashing)
+        with memory.bounded():
+            plan = planning.plan(recipe, found, sums, asked)
+        if root:
+            planning.keep(plan, asked, root / footers.FILE, recipe.work.unit_bytes)
+    except OSError as error:
+        if root is None:
+            raise
+        raise OutputError(
+            f"{root.parent} cannot be written: {error.strerror}; mend it, then run again to go on"
+        ) from None
     return plan
 
 
@@ -200,11 +208,11 @@ def _output(recipe: Recipe) -> Path:
     return out
 
 
-def _work(recipe: Recipe, ledger: Ledger, todo: list[units.Unit], workers: int) -> None:
+def _work(recipe: Recipe, ledger: Ledger, todo: units.Units, workers: int) -> None:
     # Largest first: what is long must not start last.
-    ordered = sorted(todo, key=lambda u: (-u.part.bytes, u.key))
+    ordered = todo.largest_first()
     try:
-        records = sum(u.part.rows for u in todo) if all(u.part.rows >= 0 for u in todo) else -1
+        records = int(todo.rows.sum()) if (todo.rows >= 0).all() else -1
         with progress.watch(ledger.root / "progress", len(todo), records):
             execute.execute(ledger, ordered, recipe.effective(), recipe.executor, workers)
     except OSError as error:
@@ -236,6 +244,8 @@ def _missing(
     ledger: Ledger, plan: units.Plan, failures: Mapping[str, Failure], held: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, str]:
     """Shards with a unit that is not done, and why."""
+    if not failures and not held:
+        return {}
     why = {key: failure.why for key, failure in failures.items()}
     for key, told in held.items():
         why[key] = f"set aside, since it failed {told['times']} times ({told['why']}): corpusmill retry {ledger.out}"

@@ -5,13 +5,18 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
+from typing import overload
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipelines import stores
-from pipelines.errors import ShardError, UsageError
+from pipelines.errors import UsageError
 from pipelines.terminal import printable
 
 NAME_BYTES, PATH_BYTES = 200, 1000
@@ -26,6 +31,8 @@ SUFFIXES = {
     ".jsonl.zst": "jsonl",
     ".ndjson.zst": "jsonl",
 }
+
+_LONGEST = sorted(SUFFIXES, key=len, reverse=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,120 @@ class Shard:
         return replace(self, name=f"{self.name.removesuffix(suffix)}.{augment}{suffix}", augment=augment)
 
 
+class Shards(Sequence[Shard]):
+    """Shards as columns: some 100 bytes each beside their names, where an object takes five times as much. An object is made of one when
+    it is taken."""
+
+    def __init__(self, table: pa.Table, base: str) -> None:
+        """table: name (as bytes: file systems have names that are no text), path where it is not base + name, kind, augment, stat0, …"""
+        self._table, self._base = table.combine_chunks(), base
+        self._columns = [
+            column.chunk(0) if column.num_chunks else pa.array([], column.type) for column in self._table.columns
+        ]
+
+    @classmethod
+    def of(cls, shards: Iterable[Shard]) -> Shards:
+        each, base, batches = iter(shards), None, []
+        while some := list(islice(each, PIECE)):
+            base = _base(some[0]) if base is None else base
+            batches.append(_batch(some, base))
+        return cls(pa.Table.from_batches(batches, batches[0].schema if batches else pa.schema(_FIRST)), base or "")
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    @overload
+    def __getitem__(self, at: int) -> Shard: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[Shard]: ...
+    def __getitem__(self, at: int | slice) -> Shard | list[Shard]:
+        if isinstance(at, slice):
+            return [self[i] for i in range(*at.indices(len(self)))]
+        if not -len(self) <= at < len(self):
+            raise IndexError(at)
+        return self._shard(*(column[at].as_py() for column in self._columns))
+
+    def __iter__(self) -> Iterator[Shard]:
+        for batch in self._table.to_batches(PIECE):
+            for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                yield self._shard(*row)
+
+    def _shard(self, name: bytes, path: bytes | None, kind: str, augment: str, *stat: int | str) -> Shard:
+        text = os.fsdecode(name)
+        where = self._base + _file(text, augment) if path is None else os.fsdecode(path)
+        return Shard(where, text, kind, int(stat[0]), stat, augment)
+
+    def by_name(self) -> Shards:
+        return Shards(self._table.take(pc.sort_indices(self._table["name"])), self._base)
+
+    def of_one_output(self) -> tuple[int, int] | None:
+        """Two that would be written to the same name, if there are any."""
+        outputs = self._columns[0]
+        if not pc.all(pc.ends_with(outputs, b".parquet"), min_count=0).as_py():
+            outputs = pa.array((os.fsencode(shard.output_name) for shard in self), pa.large_binary())
+        order = pc.sort_indices(outputs)
+        ordered = outputs.take(order)
+        same = np.flatnonzero(pc.equal(ordered[1:], ordered[:-1]).to_numpy(zero_copy_only=False))
+        if not len(same):
+            return None
+        one, other = sorted(order[int(same[0]) : int(same[0]) + 2].to_pylist())
+        return one, other
+
+    def buffers(self) -> Iterator[pa.Buffer]:
+        """The bytes of all columns that say what shards there are, stats apart."""
+        return (b for column in self._columns[:5] for b in column.buffers() if b is not None)
+
+    @property
+    def files(self) -> np.ndarray:
+        """bool[n]: which are files of the input, and not such as are made of one when it is read."""
+        return pc.equal(self._columns[3], "").to_numpy(zero_copy_only=False)
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """int64[n]: bytes."""
+        return self._columns[4].to_numpy(zero_copy_only=False)
+
+
+PIECE = 1 << 14
+_FIRST = [
+    ("name", pa.large_binary()),
+    ("path", pa.large_binary()),
+    ("kind", pa.string()),
+    ("augment", pa.string()),
+    ("stat0", pa.int64()),
+]
+
+
+def _batch(some: list[Shard], base: str) -> pa.RecordBatch:
+    paths = [None if s.path == base + _file(s.name, s.augment) else os.fsencode(s.path) for s in some]
+    columns = [[os.fsencode(s.name) for s in some], paths, [s.kind for s in some], [s.augment for s in some]]
+    stats = list(zip(*(s.stat for s in some), strict=True))
+    types = [
+        pa.string() if isinstance(v[0], str) else pa.uint64() if i == INODE else pa.int64() for i, v in enumerate(stats)
+    ]
+    schema = pa.schema(_FIRST[:4] + [(f"stat{i}", kind) for i, kind in enumerate(types)])
+    arrays = [pa.array(values, field.type) for values, field in zip([*columns, *stats], schema, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+INODE = 3
+"""Where a stat has the number that may take all of 64 bits."""
+
+
+def _base(shard: Shard) -> str:
+    """What stands before the name in the path of a shard, and with luck of all the others."""
+    name = _file(shard.name, shard.augment)
+    return shard.path[: -len(name)] if shard.path.endswith(name) else ""
+
+
+def _file(name: str, augment: str) -> str:
+    """The name of the file that a shard of this name is made of."""
+    if not augment:
+        return name
+    suffix = name[-len(_suffix(name)) :]
+    return f"{name[: -len(suffix)].removesuffix(f'.{augment}')}{suffix}"
+
+
 def unfit(name: str) -> str | None:
     """Why no file can be named so (anybody may have named the input's), if none can: text it is not, or longer than file systems take."""
     if name != printable(name) or "\n" in name or "\t" in name:
@@ -62,17 +183,21 @@ def unfit(name: str) -> str | None:
 
 
 def _suffix(name: str) -> str:
-    return next(s for s in sorted(SUFFIXES, key=len, reverse=True) if name.lower().endswith(s))
+    lower = name.lower()
+    return next(s for s in _LONGEST if lower.endswith(s))
 
 
 def stat_of(path: str) -> stores.Stat:
     if stores.is_url(path):
         return stores.stat(path)
-    s = Path(path).stat()
-    return (s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino)
+    return _stat(Path(path).stat())
 
 
-def find(where: str, augment: str = "") -> list[Shard]:
+def _stat(found: os.stat_result) -> stores.Stat:
+    return (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+
+
+def find(where: str, augment: str = "") -> Shards:
     """Shards of a folder (recursively), a glob or one file, by name, on a disk or behind a URL. The folder of a curated dataset
     means its ``data/``.
     augment: each has a twin of that kind.
@@ -81,37 +206,40 @@ def find(where: str, augment: str = "") -> list[Shard]:
     """
     if not where:
         raise UsageError("no input: give --input, or input.path in the recipe")
-    shards = []
+    found = Shards.of(_found(where))
+    if not len(found):
+        raise UsageError(f"no shards at {where}: looked for {', '.join(SUFFIXES)}")
+    if augment:
+        found = Shards.of(each for shard in found for each in (shard, shard.twin(augment)))
+    found = found.by_name()
+    if (two := found.of_one_output()) is not None:
+        one, other = found[two[0]], found[two[1]]
+        raise UsageError(
+            f"{one.name} and {other.name} would both become {one.output_name}: rename one, or run them apart"
+        )
+    return found
+
+
+def _found(where: str) -> Iterator[Shard]:
     for path, name, told in stores.find(where) if stores.is_url(where) else _local(where):
         kind = next((k for s, k in SUFFIXES.items() if name.lower().endswith(s)), None)
         if kind is not None and not any(part.startswith((".", "_")) for part in name.split("/")):
             stat = told or stat_of(path)
-            shards.append(Shard(path, name, kind, int(stat[0]), stat))
-    if not shards:
-        raise UsageError(f"no shards at {where}: looked for {', '.join(SUFFIXES)}")
-    if augment:
-        shards += [shard.twin(augment) for shard in shards]
-    taken: dict[str, str] = {}
-    for shard in sorted(shards, key=lambda s: s.name):
-        if other := taken.get(shard.output_name):
-            raise UsageError(
-                f"{other} and {shard.name} would both become {shard.output_name}: rename one, or run them apart"
-            )
-        taken[shard.output_name] = shard.name
-    return sorted(shards, key=lambda s: s.name)
+            yield Shard(path, name, kind, int(stat[0]), stat)
 
 
 def _local(where: str) -> Iterator[tuple[str, str, stores.Stat | None]]:
+    root = Path(where)
+    if root.is_dir():
+        if (root / "manifest.json").is_file() and (root / "data").is_dir():
+            root = root / "data"
+        return _walk(str(root), "")
     base, paths = _paths(where)
     return ((str(path), path.relative_to(base).as_posix(), None) for path in paths)
 
 
 def _paths(where: str) -> tuple[Path, list[Path]]:
     root = Path(where)
-    if root.is_dir():
-        if (root / "manifest.json").is_file() and (root / "data").is_dir():
-            root = root / "data"
-        return root, list(_walk(root))
     if root.is_file():
         return root.parent, [root]
     if glob.has_magic(where):
@@ -123,13 +251,20 @@ def _paths(where: str) -> tuple[Path, list[Path]]:
     raise UsageError(f"no input at {where}: not a file, a folder or a glob")
 
 
-def _walk(root: Path) -> Iterator[Path]:
-    def refuse(error: OSError) -> None:
-        raise UsageError(f"cannot list {error.filename} ({error.strerror})")
-
-    for folder, folders, names in os.walk(root, onerror=refuse):
-        folders[:] = sorted(f for f in folders if not f.startswith("."))
-        yield from (Path(folder) / n for n in names if (Path(folder) / n).is_file())
+def _walk(folder: str, below: str) -> Iterator[tuple[str, str, stores.Stat | None]]:
+    """Every file, its name from the first folder on, and its stat: without a Path for each, as there may be millions. Links to folders
+    are not followed."""
+    try:
+        with os.scandir(folder) as entries:
+            there = list(entries)
+    except OSError as error:
+        raise UsageError(f"cannot list {error.filename} ({error.strerror})") from None
+    for entry in there:
+        if entry.is_dir():
+            if not entry.is_symlink() and not entry.name.startswith("."):
+                yield from _walk(entry.path, f"{below}{entry.name}/")
+        elif entry.is_file():
+            yield entry.path, f"{below}{entry.name}", _stat(entry.stat())
 
 
 def sha256_of(path: str | Path, tell: Callable[[int], object] | None = None) -> str:
@@ -142,31 +277,3 @@ def sha256_of(path: str | Path, tell: Callable[[int], object] | None = None) -> 
             if tell:
                 tell(len(piece))
     return digest.hexdigest()
-
-
-def fingerprints(
-    shards: list[Shard], known: dict[str, list], tell: Callable[[int], object] | None = None
-) -> dict[str, str | Exception]:
-    """Shard name -> sha256, or the OSError or ShardError that reading it gave. ``known`` (path -> [*stat, sha256]) spares files whose
-    stat is as it was; ctime is part of it, which no ordinary program can set back, or an ETag. It is brought up to date.
-    """
-
-    def one(shard: Shard) -> str | Exception:
-        try:
-            return stores.sha256(shard.path) or sha256_of(shard.path, tell)
-        except (OSError, ShardError) as error:
-            return error
-
-    by_path = {s.path: s for s in shards}
-    sums: dict[str, str | Exception] = {
-        path: cached[-1]
-        for path, shard in by_path.items()
-        if (cached := known.get(path)) and tuple(cached[:-1]) == shard.stat
-    }
-    fresh = [s for path, s in by_path.items() if path not in sums]
-    with ThreadPoolExecutor(stores.threads(shards[0].path)) as pool:
-        sums.update(zip((s.path for s in fresh), pool.map(one, fresh), strict=True))
-    found = {s.name: sums[s.path] for s in shards}
-    known.clear()
-    known.update({s.path: [*s.stat, sha] for s in shards if isinstance(sha := found[s.name], str)})
-    return found

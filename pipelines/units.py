@@ -1,4 +1,4 @@
-"""Units of work: what there is to do, keyed by what it is.
+"""Units of work, and a plan of them: what there is to do, keyed by what it is.
 
 A unit's key is made from the content of its shard, the run of row groups, and the recipe's fingerprint. Nothing about who
 does it, when, or in what order is part of it; so work that is done stays done, and anything that changes is new work.
@@ -6,21 +6,21 @@ does it, when, or in what order is part of it; so work that is done stays done, 
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
+from typing import NamedTuple, overload
 
+import numpy as np
 import pyarrow as pa
 
-from pipelines import formats, stores
-from pipelines.errors import MACHINE, ShardError
-from pipelines.footers import Footers
+from pipelines.footers import FIELDS, Footers
 from pipelines.formats import Part
-from pipelines.recipe import Recipe
-from pipelines.schemas.recognise import Columns, recognise
-from pipelines.shards import Shard, unfit
+from pipelines.index import to_hex
+from pipelines.ledger import KEY
+from pipelines.schemas.recognise import Columns
+from pipelines.shards import Shard, Shards
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,101 +46,195 @@ class PlannedShard:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """shards: to be read, by name. failed: shard name -> why it cannot be."""
+class Kind:
+    """Shards of one Arrow schema, metadata aside. first: the name of one of them; shards: how many."""
 
-    shards: tuple[PlannedShard, ...]
-    failed: Mapping[str, str]
+    schema: pa.Schema
+    columns: Columns
+    first: str
+    shards: int
+
+
+class Plan:
+    """What is to be read. failed: shard name -> why it cannot be. Held as columns, some 100 bytes a shard and 60 a unit beside the list of
+    shards; objects are made of them when they are taken."""
+
+    def __init__(self, found: Shards, draft: Draft, failed: Mapping[str, str]) -> None:
+        self.found, self.failed = found, failed
+        self.recognised, self.schema_objects = draft.recognised, draft.footers.schemas
+        self.at = np.frombuffer(draft.at, np.uint32)
+        self.sums = np.frombuffer(draft.sums, np.uint8).reshape(-1, 32)
+        self.schema = np.frombuffer(draft.schema, np.int32)
+        self.first = np.frombuffer(draft.first, np.int64)
+        self.keys = np.frombuffer(draft.keys, np.uint8).reshape(-1, KEY)
+        self.parts = np.frombuffer(draft.parts, np.int64).reshape(-1, FIELDS)
 
     @property
-    def units(self) -> list[Unit]:
-        return [u for s in self.shards for u in s.units]
+    def shards(self) -> PlannedShards:
+        """Those that can be read, by name."""
+        return PlannedShards(self)
 
-    def schemas(self) -> list[tuple[pa.Schema, list[str]]]:
-        """Distinct Arrow schemas (metadata aside) with the shards that have them, the most frequent first."""
-        found: list[tuple[pa.Schema, list[str]]] = []
-        for planned in self.shards:
-            for schema, names in found:
-                if schema is planned.schema or schema.equals(planned.schema):
-                    names.append(planned.shard.name)
-                    break
-            else:
-                found.append((planned.schema, [planned.shard.name]))
-        return sorted(found, key=lambda f: -len(f[1]))
+    @property
+    def units(self) -> Units:
+        return Units(self, np.arange(len(self.keys)))
 
+    def keys_by_shard(self) -> Iterator[Iterator[str]]:
+        """Keys of the units of each shard; to be taken before those of the next."""
+        keys = to_hex(self.keys)
+        return (islice(keys, count) for count in np.diff(self.first).tolist())
 
-def plan(
-    recipe: Recipe, shards: list[Shard], fingerprints: Mapping[str, str | Exception], footers: Footers | None = None
-) -> Plan:
-    """Cut every readable shard into units. Raises ShardError when an unknown schema is all there is. footers: what is known of them."""
-    recipe_fingerprint = recipe.work_fingerprint()
-    planned: list[PlannedShard] = []
-    failed: dict[str, str] = {}
-    seen: Seen = {}
-    footers = footers or Footers()
+    def uncut(self) -> Iterator[PlannedShard]:
+        """The shards without their units."""
+        return PlannedShards(self).each(cut=False)
 
-    def one(shard: Shard) -> PlannedShard | str:
-        sha256 = fingerprints[shard.name]
-        if isinstance(sha256, OSError) and sha256.errno in MACHINE:
-            raise sha256
-        if isinstance(sha256, Exception):
-            return f"cannot be read ({sha256.strerror})" if isinstance(sha256, OSError) else str(sha256)
-        try:
-            return _planned(recipe, recipe_fingerprint, shard, sha256, seen, footers)
-        except ShardError as error:
-            return str(error)
+    def kinds(self) -> list[Kind]:
+        """Distinct schemas, the most frequent first."""
+        found: dict[int, tuple[int, int]] = {}
+        numbers, first, counts = np.unique(self._alike, return_index=True, return_counts=True)
+        for number, at, count in zip(numbers.tolist(), first.tolist(), counts.tolist(), strict=True):
+            found[number] = at, count
+        made = [
+            Kind(
+                self.schema_objects[self.schema[at]],
+                self.recognised[int(self.schema[at])],
+                self.found[int(self.at[at])].name,
+                count,
+            )
+            for at, count in sorted(found.values())
+        ]
+        return sorted(made, key=lambda kind: -kind.shards)
 
-    for shard, told in zip(shards, _each(one, shards), strict=True):
-        if isinstance(told, str):
-            failed[shard.name] = told
-        else:
-            planned.append(told)
-    if recipe.input.strict_schema and planned:
-        first = planned[0]
-        others = {p.shard.name for p in planned if not p.schema.equals(first.schema)}
-        failed |= dict.fromkeys(sorted(others), f"its schema is not that of {first.shard.name} (input.strict_schema)")
-        planned = [p for p in planned if p.shard.name not in others]
-    return Plan(tuple(planned), {ascii(name)[1:-1] if unfit(name) else name: why for name, why in failed.items()})
+    def kind_of(self) -> Iterator[tuple[str, pa.Schema]]:
+        """Of each shard its name, and the schema that its kind has."""
+        alike, schemas = self._alike, self.schema_objects
+        first = {
+            number: schemas[self.schema[at]] for number, at in zip(*np.unique(alike, return_index=True), strict=True)
+        }
+        return ((s.shard.name, first[n]) for s, n in zip(self.shards, alike.tolist(), strict=True))
 
-
-def _each(one: Callable[[Shard], PlannedShard | str], shards: list[Shard]) -> Iterator[PlannedShard | str]:
-    """In order; behind a URL, where each takes a few requests, side by side."""
-    if not shards or not stores.is_url(shards[0].path):
-        yield from map(one, shards)
-        return
-    with ThreadPoolExecutor(stores.threads(shards[0].path)) as pool:
-        yield from pool.map(one, shards)
+    @property
+    def _alike(self) -> np.ndarray:
+        """Of each shard, the number of the first schema that is like its own but for metadata."""
+        used, schemas = np.unique(self.schema).tolist(), self.schema_objects
+        like = {n: next(m for m in used if schemas[m].equals(schemas[n])) for n in used}
+        return np.array([like.get(n, n) for n in range(len(schemas))], np.int32)[self.schema]
 
 
-Seen = dict[int, Columns]
-"""Columns by the identity of their schema: a million shards have a few schemas, each of which is recognised once."""
+class PlannedShards(Sequence[PlannedShard]):
+    """Made one by one, in order."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+
+    def __len__(self) -> int:
+        return len(self._plan.at)
+
+    @overload
+    def __getitem__(self, at: int) -> PlannedShard: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[PlannedShard]: ...
+    def __getitem__(self, at: int | slice) -> PlannedShard | list[PlannedShard]:
+        if isinstance(at, slice):
+            return [self[i] for i in range(*at.indices(len(self)))]
+        return self._made(range(len(self))[at], self._plan.found[int(self._plan.at[at])])
+
+    def __iter__(self) -> Iterator[PlannedShard]:
+        return self.each(cut=True)
+
+    def each(self, *, cut: bool) -> Iterator[PlannedShard]:
+        place, last = 0, len(self)
+        for number, shard in enumerate(self._plan.found):
+            if place < last and self._plan.at[place] == number:
+                yield self._made(place, shard, cut=cut)
+                place += 1
+
+    def _made(self, place: int, shard: Shard, *, cut: bool = True) -> PlannedShard:
+        plan = self._plan
+        sha256, number = plan.sums[place].tobytes().hex(), int(plan.schema[place])
+        low, high = (int(plan.first[place]), int(plan.first[place + 1])) if cut else (0, 0)
+        keys = to_hex(plan.keys[low:high])
+        parts = (Part(*told) for told in plan.parts[low:high].tolist())
+        units = tuple(
+            Unit(key, shard, sha256, part, output(shard, i, high - low))
+            for i, (key, part) in enumerate(zip(keys, parts, strict=True))
+        )
+        return PlannedShard(shard, sha256, plan.schema_objects[number], plan.recognised[number], units)
 
 
-def _planned(
-    recipe: Recipe, recipe_fingerprint: str, shard: Shard, sha256: str, seen: Seen, footers: Footers
-) -> PlannedShard:
-    if why := unfit(shard.output_name):
-        raise ShardError(why)
-    reader, size = formats.of(shard, recipe.input), recipe.work.unit_bytes
+class Units(Sequence[Unit]):
+    """Units of a plan, in an order of their own. at: int64[n], where they stand in the plan."""
 
-    def ask() -> tuple[pa.Schema, list[Part]]:
-        return reader.schema(shard.path), reader.parts(shard.path, size)
+    def __init__(self, plan: Plan, at: np.ndarray) -> None:
+        self._plan, self.at = plan, at
 
-    if shard.kind == "parquet" and not shard.augment:
-        schema, parts = footers.of(sha256, size, ask)
-    else:
-        schema, parts = ask()
-        schema = footers.one(schema)
-    if (columns := seen.get(id(schema))) is None:
-        columns = seen[id(schema)] = recognise(schema, recipe.input.columns or None)
-    units = []
-    for i, part in enumerate(parts):
-        told = [recipe_fingerprint, shard.name, sha256, part.first_group, part.groups]
-        key = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:40]
-        stem = shard.output_name.removesuffix(".parquet")
-        output = shard.output_name if len(parts) == 1 else f"{stem}.part-{i:05d}.parquet"
-        units.append(Unit(key, shard, sha256, part, output))
-    return PlannedShard(shard, sha256, schema, columns, tuple(units))
+    def __len__(self) -> int:
+        return len(self.at)
+
+    @overload
+    def __getitem__(self, at: int) -> Unit: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[Unit]: ...
+    def __getitem__(self, at: int | slice) -> Unit | list[Unit]:
+        if isinstance(at, slice):
+            return [self[i] for i in range(*at.indices(len(self)))]
+        number = int(self.at[at])
+        place = int(np.searchsorted(self._plan.first, number, side="right")) - 1
+        return self._plan.shards[place].units[number - int(self._plan.first[place])]
+
+    def where(self, wanted: np.ndarray) -> Units:
+        """wanted: bool[n], of those that stay."""
+        return Units(self._plan, self.at[wanted])
+
+    def largest_first(self) -> Units:
+        keys = np.ascontiguousarray(self._plan.keys[self.at]).view(f"S{KEY}").ravel()
+        return Units(self._plan, self.at[np.lexsort((keys, -self.bytes))])
+
+    @property
+    def keys(self) -> np.ndarray:
+        """uint8[n, KEY]"""
+        return self._plan.keys[self.at]
+
+    @property
+    def rows(self) -> np.ndarray:
+        """int64[n]: records of each, -1 where only reading tells."""
+        return self._plan.parts[self.at, 3]
+
+    @property
+    def bytes(self) -> np.ndarray:
+        return self._plan.parts[self.at, 4]
+
+
+class Cut(NamedTuple):
+    """A shard that can be read: the number of its schema, its parts (int64[p, FIELDS]) and the keys of its units, one after the other."""
+
+    sha256: bytes
+    schema: int
+    parts: np.ndarray
+    keys: bytes
+
+
+class Draft:
+    """A plan as it grows."""
+
+    def __init__(self, footers: Footers) -> None:
+        self.footers = footers
+        self.at, self.schema, self.first, self.parts = array("I"), array("i"), array("q", [0]), array("q")
+        self.sums, self.keys = bytearray(), bytearray()
+        self.recognised: dict[int, Columns] = {}
+
+    def add(self, number: int, cut: Cut) -> None:
+        self.at.append(number)
+        self.sums += cut.sha256
+        self.schema.append(cut.schema)
+        self.keys += cut.keys
+        self.parts.frombytes(cut.parts.tobytes())
+        self.first.append(self.first[-1] + len(cut.parts))
+
+
+def output(shard: Shard, number: int, of: int) -> str:
+    """The name of a unit's files."""
+    name = shard.output_name
+    return name if of == 1 else f"{name.removesuffix('.parquet')}.part-{number:05d}.parquet"
 
 
 def to_json(unit: Unit) -> dict:

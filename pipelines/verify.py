@@ -9,7 +9,7 @@ import jsonschema_rs
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines import lineage, manifest
+from pipelines import lineage, listing, manifest, versions
 from pipelines.errors import UsageError
 from pipelines.ledger import OURS, STATE
 from pipelines.publish import MARKER, edited
@@ -27,8 +27,8 @@ def verify(out: Path) -> list[str]:
         told = manifest.load(out)
     except OSError as error:
         raise UsageError(f"no dataset at {out}: manifest.json: {error.strerror}") from None
-    except ValueError:
-        return ["manifest.json: not JSON, or it names files outside of the dataset"]
+    except ValueError as error:
+        return [str(error)]
     problems = list(of_manifest(told))
     if problems:
         return problems
@@ -51,15 +51,15 @@ def of_manifest(told: object) -> Iterator[str]:
 
 def _sums(told: dict) -> Iterator[str]:
     records, rows = told["records"], dict.fromkeys(KINDS, 0)
-    for entry in told["outputs"]:
-        rows[entry["path"].partition("/")[0]] += entry["rows"]
+    for kind in KINDS:
+        rows[kind] = listing.sums(told, kind).rows
     said = (records["kept"], records["rejected"], records["read"])
     if said != tuple(rows[k] for k in KINDS) or records["kept"] + records["rejected"] != records["read"]:
         yield "manifest.json: kept + rejected is not what was read"
 
 
 def _files(out: Path, told: dict) -> Iterator[str]:
-    for entry in told["outputs"]:
+    for entry in listing.outputs(told):
         path = out / entry["path"]
         if not path.is_file():
             yield f"{entry['path']}: missing"
@@ -84,11 +84,12 @@ def _pages(out: Path, told: dict) -> Iterator[str]:
 
 
 def _extra(out: Path, told: dict) -> Iterator[str]:
-    known = {entry["path"] for entry in told["outputs"]}
+    listed = listing.side(told)
+    ours = OURS | ({listed["path"]} if listed else set())
     for path in sorted(out.iterdir()):
-        if path.name not in OURS:
+        if path.name not in ours:
             yield f"{path.name}: not part of the dataset"
-    for kind in KINDS:
-        for path in sorted((out / kind).rglob("*")):
-            if not path.is_dir() and (name := path.relative_to(out).as_posix()) not in known:
-                yield f"{name}: not in the manifest"
+    if listing.sized(versions.names(out)) == listing.sized(listing.names(told)):
+        return
+    known = set(listing.names(told))
+    yield from (f"{name}: not in the manifest" for name in sorted(versions.names(out)) if name not in known)

@@ -16,8 +16,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipelines import manifest, provenance, report
-from pipelines.ledger import Ledger, sync_folder, write_synced
+import numpy as np
+
+from pipelines import listing, manifest, provenance, report
+from pipelines.index import of_hex
+from pipelines.ledger import KEY, Ledger, sync_folder, write_synced
 from pipelines.write import KINDS
 
 FOLDER, ORDER = "versions", "versions.json"
@@ -42,6 +45,7 @@ def bring(ledger: Ledger, told: Mapping[str, Any], run: Mapping[str, Any], previ
     """The version that a manifest tells of, made unless it is there. previous: the summary that its report compares with."""
     place = path(ledger, told["digest"])
     if whole(place, told):
+        listing.stands(told, place)
         return place
     staged = ledger.root / "staging" / f"version.{uuid.uuid4().hex}"
     build(ledger, told, run, previous, staged)
@@ -49,6 +53,7 @@ def bring(ledger: Ledger, told: Mapping[str, Any], run: Mapping[str, Any], previ
     drop(ledger, told["digest"])
     staged.rename(place)
     sync_folder(place.parent)
+    listing.stands(told, place)
     return place
 
 
@@ -58,9 +63,11 @@ def build(
     """A whole dataset at a new place, on the disk when this returns."""
     for kind in KINDS:
         (place / kind).mkdir(parents=True)
-    for folder in {str(Path(entry["path"]).parent) for entry in told["outputs"]}:
-        (place / folder).mkdir(parents=True, exist_ok=True)
-    for entry in told["outputs"]:
+    folders: set[str] = set()
+    for entry in listing.outputs(told):
+        if (folder := entry["path"].rpartition("/")[0]) not in folders:
+            (place / folder).mkdir(parents=True, exist_ok=True)
+            folders.add(folder)
         link(_source(ledger, entry), f"{place}/{entry['path']}")
     pages = provenance.pages(told)
     digests = {name: sha256(data) for name, data in pages.items()}
@@ -71,6 +78,8 @@ def build(
     }
     for name, data in made.items():
         write_synced(place / name, data)
+    if (listed := listing.side(told)) is not None:
+        link(listed.place, place / listed["path"])
     write_synced(place / "manifest.json", manifest.pieces(told))
     sync_tree(place)
 
@@ -84,15 +93,23 @@ def whole(place: Path, told: Mapping[str, Any]) -> bool:
     standing = manifest.standing(place)
     if standing is None or standing["digest"] != told["digest"] or not all((place / n).is_file() for n in PAGES):
         return False
-    return sizes(place) == {entry["path"]: entry["bytes"] for entry in told["outputs"]}
+    return has(place, told)
+
+
+def has(place: Path, told: Mapping[str, Any]) -> bool:
+    """Whether the three folders hold the files of a manifest and no others, by their sizes."""
+    return listing.sized(sizes(place)) == listing.sized(listing.sizes(told))
 
 
 def check_listed(version: Path) -> None:
     """Raises FileNotFoundError where a version's folders do not list a file of its manifest: a network file system may show what it
     remembers of a folder, and what is copied by such a list would have a hole."""
-    listed = {f"{kind}/{name}" for kind in KINDS for name, _ in _files(version / kind)}
-    if missing := [o["path"] for o in manifest.load(version)["outputs"] if o["path"] not in listed]:
-        raise FileNotFoundError(errno.ENOENT, f"{missing[0]} is not listed in {version}")
+    told = manifest.load(version)
+    if listing.sized(names(version)) == listing.sized(listing.names(told)):
+        return
+    there = set(names(version))
+    if missing := next((name for name in listing.names(told) if name not in there), None):
+        raise FileNotFoundError(errno.ENOENT, f"{missing} is not listed in {version}")
 
 
 def copy(version: Path, kind: str, to: Path) -> None:
@@ -112,10 +129,19 @@ def same(one: Path, other: Path) -> bool:
     return _inodes(one) == _inodes(other)
 
 
-def sizes(out: Path) -> dict[str, int]:
+def sizes(out: Path) -> Iterator[tuple[str, int]]:
     """Every file below the three folders, relative to ``out``, and its bytes."""
+    return ((name, entry.stat().st_size) for name, entry in _below(out))
+
+
+def names(out: Path) -> Iterator[str]:
+    """Every file below the three folders, relative to ``out``."""
+    return (name for name, _ in _below(out))
+
+
+def _below(out: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
     there = [kind for kind in KINDS if (out / kind).is_dir()]
-    return {f"{kind}/{name}": entry.stat().st_size for kind in there for name, entry in _files(out / kind)}
+    return ((f"{kind}/{name}", entry) for kind in there for name, entry in _files(out / kind))
 
 
 def sweep(ledger: Ledger) -> None:
@@ -134,15 +160,15 @@ def drop(ledger: Ledger, digest: str) -> None:
         shutil.rmtree(trash, ignore_errors=True)
 
 
-def units(ledger: Ledger) -> set[str] | None:
-    """Keys of the units that the versions kept are made of; None where one does not say."""
-    found: set[str] = set()
+def units(ledger: Ledger) -> np.ndarray | None:
+    """uint8[n, KEY]: keys of the units that the versions kept are made of; None where one does not say."""
+    found = [np.zeros((0, KEY), np.uint8)]
     for digest in order(ledger):
         told = manifest.standing(path(ledger, digest))
         if told is None:
             return None
-        found.update(entry["unit"] for entry in told["outputs"])
-    return found
+        found.append(of_hex((entry["unit"] for entry in listing.outputs(told, "data")), KEY))
+    return np.concatenate(found)
 
 
 def link(source: Path | str, target: Path | str) -> None:

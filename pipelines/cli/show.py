@@ -63,29 +63,28 @@ def plan(recipe: Recipe) -> str:
     out = place(recipe)
     ledger = Ledger(out) if out and (out / STATE).is_dir() else None
     made = plan_of(recipe, found, ledger)
-    done = packs.of(ledger, (u.key for u in made.units), pack=False) if ledger else {}
-    todo = [u for u in made.units if u.key not in done]
+    todo = made.units.where(~packs.of(ledger, made.keys, pack=False).done) if ledger else made.units
     lines = [f"recipe {recipe.name} ({recipe.fingerprint()[:12]})"]
     lines += [f"  {s.name:<14} {_options(s.options)}".rstrip() for s in recipe.stages]
     files = [s for s in found if not s.augment]
     lines.append(f"input {recipe.input.path}: {len(files)} shards, {sum(s.size for s in files) / 1e6:,.1f} MB")
     if recipe.input.augment:
         lines.append(f"  each is read a second time: {recipe.input.augment} copies of what can be swapped")
-    for schema, names in made.schemas():
-        columns = next(p.columns for p in made.shards if p.shard.name == names[0])
+    for kind in made.kinds():
+        columns = kind.columns
         told = ", ".join(f"{standard} = {column}" for standard, column in columns.mapping.items())
-        lines.append(f"  {columns.name}: {len(names)} shards ({names[0]}{', …' if len(names) > 1 else ''}); {told}")
+        lines.append(f"  {columns.name}: {kind.shards} shards ({kind.first}{', …' if kind.shards > 1 else ''}); {told}")
         if columns.metadata:
             lines.append(f"    other text, scanned for personal data only: {', '.join(columns.metadata)}")
-        unused = [n for n in schema.names if n not in columns.metadata and n not in columns.mapping.values()]
+        unused = [n for n in kind.schema.names if n not in columns.metadata and n not in columns.mapping.values()]
         if unused:
             lines.append(f"    carried along: {', '.join(unused)}")
-    if len(made.schemas()) > 1:
+    if len(made.kinds()) > 1:
         lines.append("  note: shards differ in schema; load_dataset will offer one configuration for each")
     lines += [f"  cannot be read: {name}: {why}" for name, why in made.failed.items()]
     lines += _uncut(made, recipe.work.unit_bytes)
-    rows = sum(max(u.part.rows, 0) for u in todo)
-    more = ", and copies of them" if any(u.shard.augment for u in todo) else ""
+    rows = int(todo.rows.clip(min=0).sum())
+    more = ", and copies of them" if recipe.input.augment and any(u.shard.augment for u in todo) else ""
     lines.append(f"work: {len(todo)} of {len(made.units)} units to do, {rows:,} records{more}")
     lines.append(
         f"output {recipe.output.path}, state {out}"
@@ -103,8 +102,8 @@ LARGE = 4
 
 def _uncut(made: Plan, unit_bytes: int) -> Iterator[str]:
     """Units that nothing can cut."""
-    large = sorted((u for u in made.units if u.part.bytes > LARGE * unit_bytes), key=lambda u: -u.part.bytes)
-    if large:
+    large = made.units.where(made.units.bytes > LARGE * unit_bytes).largest_first()
+    if len(large):
         first = large[0]
         what = "row group" if first.shard.kind == "parquet" else "file of its format"
         more = f"; {len(large) - 1} more are too" if len(large) > 1 else ""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from glob import escape
 from typing import Any
 
 import yaml
 
+from pipelines.listing import Sum
 from pipelines.provenance import columns
 from pipelines.provenance.features import NoFeatureError, features
 from pipelines.provenance.page import page
@@ -54,18 +54,18 @@ def _header(told: Mapping[str, Any]) -> dict[str, Any]:
     infos: list[dict[str, Any]] = []
     header["configs"] = []
     for entry in told["schemas"]:
-        outputs = columns.outputs_of(entry, told)
-        if not outputs:
+        kept = columns.kept_by(entry, told)
+        if not kept.files:
             continue
-        path: Any = [escape(o["path"]) for o in outputs] if "shards" in entry else "data/**/*.parquet"
+        path: Any = columns.paths_of(entry, told) if columns.several(told) else "data/**/*.parquet"
         header["configs"].append({"config_name": entry["config"], "data_files": [{"split": "train", "path": path}]})
-        infos += _info(entry, outputs)
+        infos += _info(entry, kept)
     if infos:
         header["dataset_info"] = infos[0] if len(infos) == 1 else infos
     return header
 
 
-def _info(entry: Mapping[str, Any], outputs: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _info(entry: Mapping[str, Any], kept: Sum) -> Iterator[dict[str, Any]]:
     """Features and the number of records, which `datasets` checks. Nothing where the files bring features of their own, or a
     type has none: `datasets` finds out by itself then, or says what it cannot read."""
     if entry["own_features"]:
@@ -74,14 +74,13 @@ def _info(entry: Mapping[str, Any], outputs: list[dict[str, Any]]) -> Iterator[d
         made = features(entry["columns"])
     except NoFeatureError:
         return
-    size, records = sum(o["bytes"] for o in outputs), sum(o["rows"] for o in outputs)
     yield {
         "config_name": entry["config"],
         "features": made,
         # num_bytes is wanted, but not checked; what the records take once loaded is not known here.
-        "splits": [{"name": "train", "num_bytes": size, "num_examples": records}],
-        "download_size": size,
-        "dataset_size": size,
+        "splits": [{"name": "train", "num_bytes": kept.bytes, "num_examples": kept.rows}],
+        "download_size": kept.bytes,
+        "dataset_size": kept.bytes,
     }
 
 

@@ -3,36 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from glob import escape
 from typing import Any
 
 import pyarrow as pa
 
+from pipelines import listing
+from pipelines.listing import Sum
 from pipelines.units import Plan
 
 LISTS = ("list", "large_list", "fixed_size_list")
 
 
-def told(plan: Plan) -> list[dict[str, Any]]:
+def told(plan: Plan) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """One entry a distinct schema, the most frequent first: the configuration's name, its columns, and, where there are several
-    schemas, its shards. own_features: the files say themselves what their Hugging Face features are."""
-    schemas = plan.schemas()
-    names = {s.shard.name: s.columns.name for s in plan.shards}
-    taken: set[str] = set()
-    entries = []
-    for schema, shards in schemas:
-        entry: dict[str, Any] = {
-            "config": "default" if len(schemas) == 1 else _config(names[shards[0]], taken),
-            "columns": [_column(field) for field in schema],
-            "own_features": b"huggingface" in (schema.metadata or {}),
+    schemas, its shards; and then also which of them each shard has. own_features: the files say themselves what their Hugging Face
+    features are."""
+    kinds, taken = plan.kinds(), set[str]()
+    entries: list[dict[str, Any]] = [
+        {
+            "config": "default" if len(kinds) == 1 else _config(kind.columns.name, taken),
+            "columns": [_column(field) for field in kind.schema],
+            "own_features": b"huggingface" in (kind.schema.metadata or {}),
+            **({"shards": []} if len(kinds) > 1 else {}),
         }
-        entries.append(entry if len(schemas) == 1 else {**entry, "shards": shards})
-    return entries
+        for kind in kinds
+    ]
+    if len(kinds) == 1:
+        return entries, {}
+    of_schema = {id(kind.schema): entry for kind, entry in zip(kinds, entries, strict=True)}
+    configs = {}
+    for shard, schema in plan.kind_of():
+        of_schema[id(schema)]["shards"].append(shard)
+        configs[shard] = of_schema[id(schema)]["config"]
+    return entries, configs
 
 
-def outputs_of(entry: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+def several(manifest: Mapping[str, Any]) -> bool:
+    """Whether the files in data/ have several schemas, so that the files of each must be named."""
+    return len(manifest["schemas"]) > 1
+
+
+def kept_by(entry: Mapping[str, Any], manifest: Mapping[str, Any]) -> Sum:
     """The files in data/ that have one of the manifest's schemas."""
-    shards = set(entry.get("shards", ()))
-    return [o for o in manifest["outputs"] if o["path"].startswith("data/") and (not shards or o["shard"] in shards)]
+    return listing.sums(manifest, "data", entry["config"] if several(manifest) else "")
+
+
+def paths_of(entry: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[str]:
+    """Their paths as globs, where there are several schemas."""
+    return [escape(o["path"]) for o in listing.outputs(manifest, "data", entry["config"])]
 
 
 def flat(columns: Iterable[Mapping[str, Any]]) -> Iterable[Mapping[str, Any]]:

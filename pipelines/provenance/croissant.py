@@ -1,7 +1,7 @@
 """croissant.json: the dataset in Croissant 1.1 (MLCommons) with the vocabulary of its RAI extension, for loaders and catalogues.
 
 Records are described by file sets (globs) and their columns. Digests of the files stand beside them while they are few; of a dataset
-with thousands of shards the digests are in ``manifest.json``, which is itself listed with its own.
+with thousands of shards the digests are in ``manifest.json`` or the file that it names, which are themselves listed with their own.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from glob import escape
 from typing import Any
 
-from pipelines import manifest
+from pipelines import listing, manifest
 from pipelines.provenance import columns
 from pipelines.provenance.card import languages
 from pipelines.provenance.page import ORIGINS, personal_data
@@ -116,20 +115,23 @@ def _parents(told: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _distribution(told: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     yield _file("manifest.json", "application/json", *manifest.written(told),
                 "What the dataset is made of, with the sha256 of every file.")  # fmt: skip
-    files = [o for o in told["outputs"] if o["path"].startswith("data/")]
-    if len(files) <= MOST_FILES:
-        for o in files:
+    if (listed := listing.side(told)) is not None:
+        yield _file(
+            listed["path"], PARQUET, listed["bytes"], listed["sha256"], "Every file of the dataset, with its sha256."
+        )
+    if listing.sums(told, "data").files <= MOST_FILES:
+        for o in listing.outputs(told, "data"):
             yield _file(o["path"], PARQUET, o["bytes"], o["sha256"], f"{o['rows']:,} kept records")
+    where = listed["path"] if listed is not None else "manifest.json"
     for entry in told["schemas"]:
-        outputs = columns.outputs_of(entry, told)
-        if outputs:
+        if count := columns.kept_by(entry, told).files:
             # Readers differ in whether * goes into folders.
             everything = ["data/*.parquet", "data/**/*.parquet"]
-            includes = [escape(o["path"]) for o in outputs] if "shards" in entry else everything
+            includes = columns.paths_of(entry, told) if columns.several(told) else everything
             yield {
                 "@type": "cr:FileSet",
                 "@id": _files_id(entry),
-                "description": f"{len(outputs):,} files of kept records; their sha256 are in manifest.json",
+                "description": f"{count:,} files of kept records; their sha256 are in {where}",
                 "encodingFormat": ["application/x-parquet", PARQUET],
                 "includes": includes,
             }
@@ -150,8 +152,8 @@ def _files_id(entry: Mapping[str, Any]) -> str:
 
 
 def _record_set(entry: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any] | None:
-    outputs = columns.outputs_of(entry, told)
-    if not outputs:
+    kept = columns.kept_by(entry, told)
+    if not kept.files:
         return None
     left_out: list[str] = []
     fields = list(_fields(entry, left_out))
@@ -160,7 +162,7 @@ def _record_set(entry: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, 
         "@type": "cr:RecordSet",
         "@id": entry["config"],
         "name": entry["config"],
-        "description": f"{sum(o['rows'] for o in outputs):,} kept records{note}",
+        "description": f"{kept.rows:,} kept records{note}",
         "field": fields,
     }
 

@@ -56,7 +56,7 @@ def load(outs: Sequence[Path]) -> list[Dataset]:
     for out in outs:
         told = manifest.standing(out)
         if told is None or told.get("manifest") != manifest.VERSION or "about" not in told:
-            raise UsageError(f"no dataset at {out}: it has no manifest.json as a run writes it")
+            raise UsageError(manifest.none_at(out))
         if told["digest"] not in {f["digest"] for f in found}:
             found.append(told)
     names = Counter(told["name"] for told in found)

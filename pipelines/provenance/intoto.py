@@ -1,7 +1,8 @@
 """provenance.intoto.json: an in-toto statement (v1) with SLSA's provenance predicate, unsigned: who vouches for it signs it.
 
-Subjects are the files of the dataset; what they were made from (shards, parent datasets, models, packages, our code) are the resolved
-dependencies. Times and hosts are not part of it, so the same dataset has the same statement.
+Subjects are the files of the dataset, or of one with a great many the file that lists them; what they were made from (shards, parent
+datasets, models, packages, our code) are the resolved dependencies. Times and hosts are not part of it, so the same dataset has the same
+statement.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pipelines import manifest
+from pipelines import listing, manifest
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://slsa.dev/provenance/v1"
@@ -23,11 +24,13 @@ def render(told: Mapping[str, Any], pages: Mapping[str, bytes]) -> bytes:
         "manifest.json": manifest.written(told)[1],
         **{n: hashlib.sha256(d).hexdigest() for n, d in pages.items()},
     }
+    if (listed := listing.side(told)) is not None:
+        described[listed["path"]] = listed["sha256"]
     statement = {
         "_type": STATEMENT,
         "subject": [
             *({"name": name, "digest": {"sha256": sha256}} for name, sha256 in sorted(described.items())),
-            *({"name": o["path"], "digest": {"sha256": o["sha256"]}} for o in told["outputs"]),
+            *({"name": o["path"], "digest": {"sha256": o["sha256"]}} for o in _files(told)),
         ],
         "predicateType": PREDICATE,
         "predicate": {
@@ -46,10 +49,19 @@ def render(told: Mapping[str, Any], pages: Mapping[str, bytes]) -> bytes:
     return manifest.indented(statement, indent=1) + b"\n"
 
 
+def _files(told: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Those that are subjects themselves: of a dataset of many, the file that lists them stands for them."""
+    return iter(()) if listing.side(told) is not None else listing.outputs(told)
+
+
 def _dependencies(told: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    for shard in told["inputs"]:
-        if "sha256" in shard:
-            yield {"name": shard["path"], "digest": {"sha256": shard["sha256"]}, "annotations": {"kind": "input"}}
+    if (listed := listing.side(told)) is not None:
+        notes = {"kind": "list of inputs", "count": listed["inputs"]}
+        yield {"name": listed["path"], "digest": {"sha256": listed["sha256"]}, "annotations": notes}
+    else:
+        for shard in listing.inputs(told):
+            if "sha256" in shard:
+                yield {"name": shard["path"], "digest": {"sha256": shard["sha256"]}, "annotations": {"kind": "input"}}
     for parent in told["parents"]:
         yield {
             "name": parent["name"],

@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from pipelines import stores
+from pipelines import listing, stores
 from pipelines.provenance.transport import Transport
 from pipelines.recipe import Recipe
 
@@ -97,18 +97,16 @@ class Run:
         dataset = _dataset(self.recipe.input.path)
         if told is None:
             return dataset
-        read = [i for i in told["inputs"] if i["status"] == "read"]
-        size, rows = sum(i["bytes"] for i in read), told["records"]["read"]
+        read, rows = listing.tally(told, "status").get(("read",), listing.Sum()), told["records"]["read"]
         dataset["facets"] |= {"schema": _schema(told)}
         dataset["inputFacets"] = {
-            "inputStatistics": facet("inputStatistics", rowCount=rows, size=size, fileCount=len(read))
+            "inputStatistics": facet("inputStatistics", rowCount=rows, size=read.bytes, fileCount=read.files)
         }
         return dataset
 
     def _outputs(self, told: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         for kind in ("data", "rejected"):
-            files = [o for o in told["outputs"] if o["path"].startswith(f"{kind}/")]
-            rows, size = sum(o["rows"] for o in files), sum(o["bytes"] for o in files)
+            count, rows, size = listing.sums(told, kind)
             dataset = _dataset(f"{self.recipe.output.path.rstrip('/')}/{kind}")
             dataset["facets"] |= {
                 "lifecycleStateChange": facet("lifecycleStateChange", lifecycleStateChange="OVERWRITE"),
@@ -120,7 +118,7 @@ class Run:
                     "version": facet("version", datasetVersion=told["data_digest"]),
                     "corpusmill_dataset": _curation(told),
                 }
-            statistics = facet("outputStatistics", rowCount=rows, size=size, fileCount=len(files))
+            statistics = facet("outputStatistics", rowCount=rows, size=size, fileCount=count)
             yield {**dataset, "outputFacets": {"outputStatistics": statistics}}
 
 

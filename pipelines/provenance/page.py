@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pipelines import listing
 from pipelines.provenance import tokens
 from pipelines.provenance.words import counts, listed, period, plain, size, table
 
@@ -37,12 +38,10 @@ def page(told: Mapping[str, Any]) -> str:
 
 def augmented(told: Mapping[str, Any]) -> int | None:
     """Kept records that are counterfactual copies; None where the recipe asks for none."""
-    twins = {i["path"] for i in told["inputs"] if "augmented" in i}
-    return (
-        sum(o["rows"] for o in told["outputs"] if o["shard"] in twins and o["path"].startswith("data/"))
-        if twins
-        else None
-    )
+    if listing.tally(told, "augmented").keys() <= {(None,)}:
+        return None
+    twins = {i["path"] for i in listing.inputs(told) if "augmented" in i}
+    return sum(o["rows"] for o in listing.outputs(told, "data") if o["shard"] in twins)
 
 
 def personal_data(told: Mapping[str, Any]) -> Iterator[str]:
@@ -84,11 +83,11 @@ def _head(told: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _composition(told: Mapping[str, Any]) -> Iterator[str]:
-    data = [o for o in told["outputs"] if o["path"].startswith("data/")]
+    data = listing.sums(told, "data")
     yield "## Composition"
     yield ""
-    rows = [("records", f"{told['records']['kept']:,}"), ("files", f"{len(data):,}"),
-            ("size", size(sum(o["bytes"] for o in data))), ("modality", plain(told["about"]["modality"])),
+    rows = [("records", f"{told['records']['kept']:,}"), ("files", f"{data.files:,}"),
+            ("size", size(data.bytes)), ("modality", plain(told["about"]["modality"])),
             ("tokens", tokens.shown(told)), ("version", plain(told["about"]["version"]))]  # fmt: skip
     yield from table(("", ""), rows)
     for title, key, name in TABLES:
@@ -183,3 +182,5 @@ def _files(told: Mapping[str, Any]) -> Iterator[str]:
         "`manifest.json` is the source of truth; `report.html` shows it, `croissant.json` and `provenance.intoto.json` say the "
         "same to other tools."
     )
+    if (listed := listing.side(told)) is not None:
+        yield f"`{listed['path']}` names every file, with its sha256."

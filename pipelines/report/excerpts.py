@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from filters.batch import CHANNELS, ROLES
-from pipelines import recipe
+from pipelines import listing, recipe
 from pipelines.recipe import Recipe
 from pipelines.report.lookups import known
 from pipelines.report.masking import PLACEHOLDER, moved, piece
@@ -80,9 +80,10 @@ def collect(out: Path, told: Mapping[str, Any]) -> Excerpts:
     for shard, one in _asked_for(told, standing.output.report_examples):
         wanted[shard].append(one)
     found: dict[tuple[str, str], list[Excerpt]] = defaultdict(list)
+    files = listing.of_shards(told, "annotations", wanted)
     for shard, ones in sorted(wanted.items()):
         try:
-            for one, excerpt in _of_shard(out, told, standing, shard, ones):
+            for one, excerpt in _of_shard(out, files.get(shard, ()), standing, shard, ones):
                 found[one.filter, one.label].append(excerpt)
         except Exception:
             # Whatever is odd about a shard, its dataset is published; the message is dropped, since it may quote a record.
@@ -136,10 +137,10 @@ def _replaced(rules: Mapping[str, Any], most: int) -> Iterator[tuple[str, str, s
 
 
 def _of_shard(
-    out: Path, told: Mapping[str, Any], standing: Recipe, shard: str, ones: Sequence[_Wanted]
+    out: Path, files: Sequence[str], standing: Recipe, shard: str, ones: Sequence[_Wanted]
 ) -> Iterator[tuple[_Wanted, Excerpt]]:
-    """The excerpts of one shard, file by file."""
-    for path in (o["path"] for o in told["outputs"] if o["shard"] == shard and o["path"].startswith("annotations/")):
+    """The excerpts of one shard. files: those of its annotations."""
+    for path in files:
         notes = pq.read_table(out / path, columns=["row", "kept"])
         rows, kept = notes["row"].to_numpy(), notes["kept"].to_numpy()
         at = {int(rows[i]): int(i) for i in np.flatnonzero(np.isin(rows, [one.row for one in ones]))}

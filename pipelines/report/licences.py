@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 from urllib.parse import urlsplit
 
+from pipelines import listing
 from pipelines.report.markup import Html, Section, code, join, note, plain, records, table, text
 
 
@@ -38,7 +40,8 @@ def _body(told: Mapping[str, Any], found: Mapping[str, Any]) -> str:
 
 
 def _whom_to_credit(told: Mapping[str, Any]) -> str:
-    columns = sorted({i["columns"][n] for i in told["inputs"] for n in ("url", "user") if n in i.get("columns", {})})
+    each = [json.loads(found) for (found,) in listing.tally(told, "columns") if found is not None]
+    columns = sorted({named[n] for named in each for n in ("url", "user") if n in named})
     named = join(code(c) for c in columns).markup
     return f"Whom to credit: columns {named}." if named else "No column that is recognised says whom to credit."
 

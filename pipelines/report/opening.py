@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from pipelines import listing
 from pipelines.report.markup import number, percent, text
 
 
@@ -19,11 +20,11 @@ def opening(told: Mapping[str, Any]) -> str:
 
 
 def _about(told: Mapping[str, Any]) -> str:
-    read = [i for i in told["inputs"] if i["status"] == "read"]
-    schemas = Counter(i.get("schema", "?") for i in read)
+    found = listing.tally(told, "status", "schema")
+    schemas = Counter({schema or "?": n.files for (status, schema), n in found.items() if status == "read"})
     kinds = ", ".join(text(name) for name, _ in schemas.most_common(4)) + (" and others" if len(schemas) > 4 else "")
     filters = ", ".join(text(f["name"]) for f in told["filters"][1:])
-    shards = f"{len(read):,} shard{'' if len(read) == 1 else 's'}"
+    shards = f"{schemas.total():,} shard{'' if schemas.total() == 1 else 's'}"
     return (
         f"Read from {shards}{f' ({kinds})' if kinds else ''} and judged by {filters}. "
         "Every count below is the manifest’s; <code>manifest.json</code>, beside this file, has them all."
@@ -33,16 +34,15 @@ def _about(told: Mapping[str, Any]) -> str:
 def _missing(told: Mapping[str, Any]) -> str:
     if told["complete"]:
         return ""
-    failed = sum(i["status"] == "failed" for i in told["inputs"])
+    failed, of = listing.tally(told, "status")["failed",].files, listing.number_of_inputs(told)
     return (
-        f'<p class="warning" role="note"><strong>Not complete:</strong> {failed:,} of {len(told["inputs"]):,} shards could not be '
+        f'<p class="warning" role="note"><strong>Not complete:</strong> {failed:,} of {of:,} shards could not be '
         'read to the end and are not in the dataset. <a href="#provenance">Provenance</a> names them.</p>\n'
     )
 
 
 def _figures(told: Mapping[str, Any]) -> list[tuple[str, str]]:
     edited = sum(f["records_edited"] for f in told["filters"])
-    written = [o for o in told["outputs"] if o["path"].startswith("data/")]
     shown = [
         ("read", number(told["records"]["read"])),
         ("kept", number(told["records"]["kept"])),
@@ -55,7 +55,7 @@ def _figures(told: Mapping[str, Any]) -> list[tuple[str, str]]:
     languages = [name for name in told["tables"].get("languages", {}) if not name.startswith("(") and name != "und"]
     if languages:
         shown.append(("languages", number(len(languages))))
-    return [*shown, ("in data/", size(sum(o["bytes"] for o in written)))]
+    return [*shown, ("in data/", size(listing.sums(told, "data").bytes))]
 
 
 def size(count: float) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from pipelines.report.markup import Cell, Html, Section, plain, table, text
 
 SHOWN_ELSEWHERE = frozenset(
-    {"manifest", "name", "complete", "records", "recipe", "software", "inputs", "outputs", "filters", "edits", "tables", "parents",
+    {"manifest", "name", "complete", "records", "recipe", "software", "inputs", "outputs", "files", "filters", "edits", "tables", "parents",
      "data_digest", "digest", "review", "forgotten", "schemas", "about"}
 )  # fmt: skip
 DEPTH = 4

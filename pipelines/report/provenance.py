@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 import yaml
 
+from pipelines import listing
 from pipelines.report.markup import Section, code, details, number, plain, records, table
 from pipelines.report.opening import size
 
@@ -57,14 +59,14 @@ def _parents(told: Mapping[str, Any]) -> str:
 
 
 def _failed(told: Mapping[str, Any]) -> str:
-    failed = [i for i in told["inputs"] if i["status"] == "failed"]
+    failed = listing.tally(told, "status").get(("failed",), listing.Sum()).files
     rows = [
         (code(i["path"]), text_of(i.get("why", "not read to its end; run.json and the log say more")))
-        for i in failed[:FAILED]
+        for i in islice(listing.inputs(told, "failed"), FAILED)
     ]
     if not rows:
         return ""
-    return "<h3>Shards that are missing</h3>" + table("Not in the dataset", ("shard", "why"), rows, of=len(failed))
+    return "<h3>Shards that are missing</h3>" + table("Not in the dataset", ("shard", "why"), rows, of=failed)
 
 
 def text_of(value: str) -> str:
@@ -72,7 +74,6 @@ def text_of(value: str) -> str:
 
 
 def _inputs(told: Mapping[str, Any]) -> str:
-    inputs = told["inputs"]
     rows = [
         (
             code(i["path"]),
@@ -82,15 +83,14 @@ def _inputs(told: Mapping[str, Any]) -> str:
             f"{i['status']}, {i['augmented']} copies" if "augmented" in i else i["status"],
             code(i.get("sha256", "")[:12]),
         )
-        for i in inputs[:SHARDS]
+        for i in islice(listing.inputs(told), SHARDS)
     ]
-    copies = [i for i in inputs if "augmented" in i]
-    files = [i for i in inputs if "augmented" not in i]
-    total = sum(i.get("bytes", 0) for i in files)
+    found = listing.tally(told, "augmented")
+    files = found.pop((None,), listing.Sum())
     head = ("shard", "schema", "rows", "size", "status", "sha256")
-    body = table("Input shards", head, rows, limit=SHARDS, of=len(inputs))
-    again = f" Read a second time, as {copies[0]['augmented']} copies: {number(len(copies))}." if copies else ""
-    return f"<h3>Inputs</h3><p>{number(len(files))} shards, {size(total)}.{again}</p>" + details("Shards", body)
+    body = table("Input shards", head, rows, limit=SHARDS, of=listing.number_of_inputs(told))
+    again = "".join(f" Read a second time, as {kind} copies: {number(n.files)}." for (kind,), n in found.items())
+    return f"<h3>Inputs</h3><p>{number(files.files)} shards, {size(files.bytes)}.{again}</p>" + details("Shards", body)
 
 
 def _recipe(told: Mapping[str, Any]) -> str:

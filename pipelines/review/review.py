@@ -16,7 +16,7 @@ import numpy as np
 from filters.batch import CHANNELS
 from filters.contract import ConfigError
 from filters.pii import allow as allow_list
-from pipelines import lookup, manifest, recipe, shards, statistics
+from pipelines import listing, lookup, manifest, recipe, shards, statistics
 from pipelines.errors import OutputError, UsageError
 from pipelines.ledger import Ledger, replace
 from pipelines.review import labelstudio
@@ -84,7 +84,7 @@ def import_(out: Path, files: Sequence[Path], *, filter_: str = "pii", allow: Pa
 
 def _dataset(out: Path) -> dict[str, Any]:
     if (told := manifest.sound(out)) is None:
-        raise UsageError(f"no dataset at {out}: it has no manifest.json as a run writes it")
+        raise UsageError(manifest.none_at(out))
     return told
 
 
@@ -103,7 +103,7 @@ def _texts(
     for finding in sample.findings:
         by_shard[finding.shard][finding.row].append(finding)
     there = {s.name: s for s in shards.find(source, standing.input.augment)}
-    sizes = {i["path"]: i.get("bytes") for i in told["inputs"]}
+    sizes = {i["path"]: i.get("bytes") for i in listing.inputs(told) if i["path"] in by_shard}
     for name, rows in sorted(by_shard.items()):
         if name not in there or there[name].size != sizes.get(name):
             what = "missing" if name not in there else "another file than the one that was read"

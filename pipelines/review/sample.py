@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipelines import listing
 from pipelines.errors import UsageError
 
 BATCH_ROWS = 16_384
@@ -99,9 +100,7 @@ def _batches(out: Path, told: Mapping[str, Any], filter_: str) -> Iterator[pa.Re
     if filter_ not in [f["name"] for f in told["filters"][1:]]:
         raise UsageError(f"{out} was made without a {filter_} filter: there is nothing of it to review")
     columns = ["record_id", "shard", "row", f"{filter_}.evidence"]
-    for entry in told["outputs"]:
-        if not entry["path"].startswith("annotations/"):
-            continue
+    for entry in listing.outputs(told, "annotations"):
         try:
             file = pq.ParquetFile(out / entry["path"])
             yield from file.iter_batches(BATCH_ROWS, columns=columns, use_threads=False)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pipelines import manifest
+from pipelines import listing, manifest
 from pipelines.stores import s3
 
 
@@ -31,8 +31,13 @@ def manifest_of(url: str) -> tuple[dict[str, Any], str] | None:
         told = json.loads(found[0])
     except ValueError:
         return None
-    ours = isinstance(told, dict) and told.get("manifest") == manifest.VERSION
-    return (told, found[1]) if ours and told.get("digest") == manifest.digest(told) else None
+    if (
+        not isinstance(told, dict)
+        or told.get("manifest") != manifest.VERSION
+        or told.get("digest") != manifest.digest(told)
+    ):
+        return None
+    return listing.attach(told, folder(url, told)), found[1]
 
 
 def version(url: str) -> str | None:

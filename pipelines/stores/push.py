@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pipelines import manifest, progress, versions
+from pipelines import listing, manifest, progress, stores, versions
 from pipelines.errors import OutputError, ShardError, UsageError
 from pipelines.ledger import Ledger, replace
 from pipelines.shards import sha256_of
@@ -51,6 +51,9 @@ class Target:
             return
         if standing is None:
             # What was forgotten, reviewed and audited stands in the manifest alone; work is done again.
+            if (listed := listing.side(self.current)) is not None:
+                with stores.opened(listed.place) as file:
+                    replace(self.ledger.out / listing.SIDE, iter(lambda: file.read(8 << 20), b""))
             replace(self.ledger.out / "manifest.json", manifest.dump(self.current))
             return
         known = {standing["digest"], self.ledger.load(NOTE).get("digest"), *versions.order(self.ledger)}
@@ -81,7 +84,9 @@ class Target:
         prefix = s3.split(base)[1]
         there = {e["Key"][len(prefix) :]: e["Size"] for e in s3.listed(s3.split(base)[0], prefix)}
         files = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
-        sums = {o["path"]: o["sha256"] for o in told["outputs"]}
+        sums = {o["path"]: o["sha256"] for o in listing.outputs(told)}
+        if (listed := listing.side(told)) is not None:
+            sums[listed["path"]] = listed["sha256"]
         # When and where a dataset was made may be told otherwise by another run: what is there of that stays as it is.
         missing = [
             name for name, path in sorted(files.items())
@@ -105,7 +110,10 @@ class Target:
         if self.current is None:
             return {}
         base = f"{self.url}versions/{self.current['digest']}/"
-        return {o["sha256"]: base + o["path"] for o in self.current["outputs"]}
+        try:
+            return {o["sha256"]: base + o["path"] for o in listing.outputs(self.current)}
+        except OutputError:  # its side file is damaged: everything is sent
+            return {}
 
     def _show(self, folder: Path) -> None:
         """The one step after which readers see the new dataset."""

@@ -6,18 +6,21 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines import lineage, stores
+from pipelines import lineage, listing, stores
 from pipelines.errors import UsageError
 from pipelines.provenance import PAGES
 from pipelines.shards import sha256_of
 from pipelines.stores import published, s3
 
 BESIDE = frozenset({*PAGES, "report.html", "run.json", "manifest.json"})
+AT_A_TIME = 10_000
+"""Files that a pool is given to look at."""
 
 
 def verify(url: str) -> list[str]:
@@ -32,15 +35,25 @@ def verify(url: str) -> list[str]:
         told = json.loads(found[0])
     except ValueError:
         return ["manifest.json: not JSON"]
+    if not isinstance(told, dict) or not isinstance(told.get("digest"), str):
+        return ["manifest.json: it names no digest"]
+    base = published.folder(url, told)
+    if why := listing.problem(listing.attach(told, base)):
+        return [why]
     if problems := list(of_manifest(told)):
         return problems
-    base = published.folder(url, told)
     bucket, prefix = s3.split(base)
     there = {e["Key"][len(prefix) :]: e["Size"] for e in s3.listed(bucket, prefix)}
     with ThreadPoolExecutor(stores.WAITING) as pool:
-        each = list(pool.map(lambda entry: _file(base, entry, there), told["outputs"]))
-    wrong = [line for line in each if line is not None]
-    return [*wrong, *_beside(base, found[0], there), *_extra(told, there), *lineage.problems(lineage.walk(url))]
+        wrong = [
+            line for some in _some(told) for line in pool.map(lambda entry: _file(base, entry, there), some) if line
+        ]
+    return [
+        *wrong,
+        *_beside(base, found[0], there, _names(told)),
+        *_extra(told, there),
+        *lineage.problems(lineage.walk(url)),
+    ]
 
 
 def _file(base: str, entry: Mapping[str, Any], there: Mapping[str, int]) -> str | None:
@@ -58,8 +71,21 @@ def _file(base: str, entry: Mapping[str, Any], there: Mapping[str, int]) -> str 
     return None if rows == entry["rows"] else f"{name}: {rows:,} rows, not {entry['rows']:,}"
 
 
-def _beside(base: str, data: bytes, there: Mapping[str, int]) -> Iterator[str]:
-    yield from (f"{name}: missing" for name in sorted(BESIDE - there.keys()))
+def _some(told: Mapping[str, Any]) -> Iterator[list[dict[str, Any]]]:
+    """The files, as many at a time as a pool may hold."""
+    files = listing.outputs(told)
+    while some := list(islice(files, AT_A_TIME)):
+        yield some
+
+
+def _names(told: Mapping[str, Any]) -> frozenset[str]:
+    """What stands beside the folders."""
+    listed = listing.side(told)
+    return BESIDE | ({listed["path"]} if listed is not None else set())
+
+
+def _beside(base: str, data: bytes, there: Mapping[str, int], names: frozenset[str]) -> Iterator[str]:
+    yield from (f"{name}: missing" for name in sorted(names - there.keys()))
     if "manifest.json" in there and stores.read(f"{base}manifest.json") != data:
         yield "manifest.json: the version's own is another one"
     try:
@@ -73,5 +99,5 @@ def _beside(base: str, data: bytes, there: Mapping[str, int]) -> Iterator[str]:
 
 
 def _extra(told: Mapping[str, Any], there: Mapping[str, int]) -> Iterator[str]:
-    known = BESIDE | {entry["path"] for entry in told["outputs"]}
+    known = _names(told).union(listing.names(told))
     yield from (f"{name}: not in the manifest" for name in sorted(there.keys() - known))

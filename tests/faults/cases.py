@@ -63,7 +63,7 @@ def _killed() -> list[Case]:
         for p in ("planned", "unit-read", "receipt-written", "work-done", "between-swaps")
     ]
     state = Case(
-        "run-state-file", group, "the run, when a small state file is replaced", rules="rename */inputs.json 1 kill"
+        "run-state-file", group, "the run, when a small state file is replaced", rules="rename */inputs.parquet 1 kill"
     )
     return [
         *cases,
@@ -118,7 +118,7 @@ def _network() -> list[Case]:
              f"rename */versions/* 1 late={ENOENT}"),
         here("late-exchange", "a folder's exchange is done and then refused", f"rename OUT/data 1 late={EIO}"),
         here("late-manifest", "the manifest is replaced, and then that is refused", f"rename OUT/manifest.json 1 late={ESTALE}"),
-        here("late-state", "a state file is replaced, and then that is refused", f"rename */inputs.json 1 late={ENOENT}"),
+        here("late-state", "a state file is replaced, and then that is refused", f"rename */inputs.parquet 1 late={ENOENT}"),
         here("late-link", "a hard link is made and then refused, as it was sent twice", f"link * 1+ late={EEXIST}", quick=True),
         here("late-mkdir", "a folder is made and then refused, as it was sent twice", f"mkdir */staging/* 1 late={EEXIST}"),
         here("late-unlink", "a removal is done and then refused", f"unlink OUT/* 1+ late={ENOENT}"),

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines import quarantine, recipe, shards, units
+from pipelines import fingerprints, planning, quarantine, recipe, shards, units
 from pipelines.errors import UsageError
 from pipelines.executors import execute, slurm
 from pipelines.executors import job as jobs
@@ -153,7 +153,7 @@ def test_a_machine_with_other_software_refuses_its_share_and_says_so(tmp_path):
     write_shard(tmp_path / "s.parquet")
     loaded = recipe.from_document(DOCUMENT)
     found = shards.find(str(tmp_path / "s.parquet"))
-    [unit] = units.plan(loaded, found, shards.fingerprints(found, {})).units
+    [unit] = planning.plan(loaded, found, fingerprints.fingerprints(found)).units
     ledger = Ledger(tmp_path / "out")
     ledger.prepare()
     job = Job.of(tmp_path / "job", ledger.out, loaded.effective(), 1, 1, 1)

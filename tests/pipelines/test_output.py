@@ -141,7 +141,9 @@ def test_evidence_counts_code_points_and_never_holds_text(corpusmill, tmp_path):
     for path in out.rglob("*"):
         if path.is_file():
             raw = (
-                path.read_bytes() if path.suffix != ".parquet" else json.dumps(pq.read_table(path).to_pylist()).encode()
+                path.read_bytes()
+                if path.suffix != ".parquet"
+                else json.dumps(pq.read_table(path).to_pylist(), default=repr).encode()
             )
             assert b"northwind" not in raw, path
             assert b"4539 1488" not in raw, path

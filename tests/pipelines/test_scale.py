@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import random
 import shutil
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -17,11 +22,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from filters.language import LanguageFilter
-from pipelines import footers, manifest, packs, progress, recipe
+from pipelines import fingerprints, manifest, packs, progress, recipe
+from pipelines import shards as shards_module
 from pipelines.errors import OutputError
-from pipelines.formats import Part, parquet
+from pipelines.formats import parquet
+from pipelines.index import NOWHERE, Index, to_hex
 from pipelines.ledger import Ledger
+from pipelines.run import plan_of
+from pipelines.shards import Shard, Shards, find
 from pipelines.totals import Fewest, Totals
+from pipelines.units import Plan
+from pipelines.verify import verify
 from pipelines.write import fewest, table_names
 from tests.pipelines.conftest import contents, write_shard
 
@@ -63,8 +74,9 @@ def test_units_that_are_packed_are_found_without_opening_their_receipts(ledger, 
     random.Random(3).shuffle(keys)
     found = packs.of(ledger, keys)
     assert [found[key]["key"] for key in keys] == keys
-    assert list(found) != keys
-    assert sorted(found) == sorted(keys)
+    assert list(found) == keys
+    assert "f" * 40 not in found
+    assert "no key" not in found
 
 
 def test_a_unit_whose_folder_is_gone_is_not_done_whatever_a_pack_says(ledger, monkeypatch):
@@ -157,6 +169,48 @@ def test_runs_with_packs_end_with_the_bytes_of_runs_without(corpusmill, shards, 
     assert contents(out) == contents(tmp_path / "plain")
 
 
+def test_a_run_with_nothing_to_do_reads_no_receipt_and_says_the_same(corpusmill, shards, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    corpusmill.run(shards, out)
+    before = contents(out)
+    read: list[str] = []
+    monkeypatch.setattr(
+        Totals, "add", lambda self, receipt, add=Totals.add: (read.append(receipt["key"]), add(self, receipt))
+    )
+    assert "nothing to do" in corpusmill.run(shards, out)
+    assert not read
+    assert contents(out) == before
+    corpusmill.run(shards, out, "--set", "language.allow=[en]")
+    assert len(set(read)) == 4
+    read.clear()
+    (out / "data" / "s1.parquet").unlink()
+    corpusmill.run(shards, out, "--set", "language.allow=[en]")
+    assert not read, "what is published anew is made of the same"
+    assert verify(out) == []
+    (out / "manifest.json").write_text("{}", "utf-8")
+    corpusmill.run(shards, out, "--set", "language.allow=[en]")
+    assert len(read) == 4
+    (shards / "s2.parquet").unlink()
+    corpusmill.run(shards, out, "--set", "language.allow=[en]")
+    assert len(read) == 7
+    assert verify(out) == []
+
+
+@pytest.mark.parametrize("harm", ["{", "[]", "{}", '{"source": 1, "manifest": 2}'])
+def test_a_note_of_what_a_manifest_was_made_of_that_is_torn_costs_reading_the_receipts(
+    corpusmill, shards, tmp_path, harm
+):
+    out = tmp_path / "out"
+    corpusmill.run(shards, out)
+    before = contents(out)
+    note = out / ".corpusmill" / "made.json"
+    whole = note.read_bytes()
+    note.write_text(harm, "utf-8")
+    assert "nothing to do" in corpusmill.run(shards, out)
+    assert contents(out) == before
+    assert note.read_bytes() == whole
+
+
 def test_what_forgetting_takes_out_is_in_no_pack(corpusmill, shards, tmp_path, monkeypatch):
     monkeypatch.setattr(packs, "LEAST", 1)
     out = tmp_path / "out"
@@ -167,32 +221,96 @@ def test_what_forgetting_takes_out_is_in_no_pack(corpusmill, shards, tmp_path, m
     assert not (out / ".corpusmill" / packs.FOLDER).exists()
 
 
-def test_a_shard_that_is_known_is_planned_without_being_opened(tmp_path):
-    path = tmp_path / "s.parquet"
-    write_shard(path, rows=3000)
-    asked = footers.Footers()
-    told = asked.of("a", 1 << 16, lambda: (parquet.schema(str(path)), parquet.parts(str(path), 1 << 16)))
-    again = footers.Footers(json.loads(json.dumps(asked.told())))
+@pytest.fixture
+def planned(shards, tmp_path):
+    """Plans the four shards, as a run with a ledger does; what it then asks of their files."""
+    ledger, asked = Ledger(tmp_path / "out"), list[str]()
+    ledger.prepare()
+    loaded = recipe.load("default")
 
-    def nobody() -> Any:
-        raise AssertionError("it was opened")
+    def plan(unit_bytes: int = 1 << 20) -> tuple[Plan, list[str]]:
+        asked.clear()
+        work = msgspec.structs.replace(loaded.work, unit_bytes=unit_bytes)
+        return plan_of(replace(loaded, work=work), find(str(shards)), ledger), list(asked)
 
-    assert again.of("a", 1 << 16, nobody) == told
-    assert again.of("a", 1 << 16, nobody)[0].equals(told[0], check_metadata=True)
-    assert not again.changed
-    with pytest.raises(AssertionError, match="opened"):
-        again.of("a", 1 << 17, nobody)
-    with pytest.raises(AssertionError, match="opened"):
-        footers.Footers({**asked.told(), "version": 0}).of("a", 1 << 16, nobody)
+    def noting(ask: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda path, *more: (asked.append(path), ask(path, *more))[1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parquet, "parts", noting(parquet.parts))
+        patch.setattr(fingerprints, "sha256_of", noting(fingerprints.sha256_of))
+        yield plan
 
 
-def test_what_is_no_longer_planned_is_not_remembered():
-    asked = footers.Footers()
-    asked.of("a", 1, lambda: (pa.schema([("x", pa.int8())]), [Part(0, 1, 0, 1, 1)]))
-    again = footers.Footers(asked.told())
-    again.of("b", 1, lambda: (pa.schema([("x", pa.int8())]), [Part(0, 1, 0, 1, 1)]))
-    assert list(again.told()["shards"]) == ["b:1"]
-    assert len(again.told()["schemas"]) == 1
+def test_a_shard_that_is_known_is_planned_without_being_opened_or_read(planned, shards):
+    first, asked = planned()
+    assert len(asked) == 8
+    again, asked = planned()
+    assert not asked
+    assert list(again.shards) == list(first.shards)
+    assert all(a.schema.equals(b.schema, check_metadata=True) for a, b in zip(again.shards, first.shards, strict=True))
+    assert len(planned(1 << 10)[1]) == 4, "cut otherwise, they are opened and not read"
+    write_shard(shards / "s1.parquet", 9)
+    assert planned(1 << 10)[1] == [str(shards / "s1.parquet")] * 2
+    (shards / "s2.parquet").unlink()
+    assert len(planned(1 << 10)[0].units) == 6
+    assert not planned(1 << 10)[1]
+
+
+@pytest.mark.parametrize("name", ["inputs.parquet", "footers.parquet"])
+@pytest.mark.parametrize("harm", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: bytes(len(b))])
+def test_what_was_remembered_and_is_torn_is_looked_at_again(planned, shards, tmp_path, name, harm):
+    first, _ = planned()
+    path = tmp_path / "out" / ".corpusmill" / name
+    path.write_bytes(harm(path.read_bytes()))
+    again, asked = planned()
+    assert list(again.units) == list(first.units)
+    assert len(asked) == 4
+    assert not planned()[1]
+
+
+def test_a_plan_gives_its_units_in_any_order(planned):
+    plan, _ = planned(1 << 10)
+    units = [unit for shard in plan.shards for unit in shard.units]
+    assert list(plan.units) == [plan.units[i] for i in range(len(units))] == units
+    assert len(units) == 8
+    assert [u.output for u in units[:2]] == ["s0.part-00000.parquet", "s0.part-00001.parquet"]
+    assert list(plan.units.largest_first()) == sorted(units, key=lambda u: (-u.part.bytes, u.key))
+    assert [u.key for u in units] == list(to_hex(plan.keys))
+    assert plan.shards[-1].units == tuple(units[-2:])
+
+
+SHARDS = st.lists(
+    st.tuples(st.sampled_from(["a", "b/é", "b/\udc80", "b.x"]), st.integers(0, 3), st.booleans(), st.integers(0, (1 << 64) - 1)),
+    unique_by=lambda one: one[:3], min_size=1, max_size=9,
+)  # fmt: skip
+
+
+@given(SHARDS, st.booleans(), st.integers(1, 3))
+def test_shards_come_back_from_columns_as_they_were(made, elsewhere, piece):
+    """Names that are no text, inodes of 64 bits, paths that are not folder and name, twins."""
+    each = []
+    for stem, number, twin, inode in made:
+        name = f"{stem}{number}.parquet"
+        shard = Shard(f"/in/{'other/' if elsewhere and number else ''}{name}", name, "parquet", 7, (7, -1, 2, inode))
+        each.append(shard.twin("counterfactual") if twin else shard)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shards_module, "PIECE", piece)
+        columns = Shards.of(each)
+    assert list(columns) == [columns[i] for i in range(len(each))] == each
+    assert list(columns.by_name()) == sorted(each, key=lambda s: os.fsencode(s.name))
+    assert columns.files.tolist() == [not s.augment for s in each]
+    assert columns.of_one_output() is None
+
+
+@given(st.lists(st.binary(min_size=8, max_size=8), max_size=9), st.lists(st.integers(0, 12), max_size=9))
+def test_keys_are_found_where_they_stand_first(heads, asked):
+    """Also where they begin alike."""
+    keys = [head[:1] * 8 + head for head in heads]
+    index = Index(np.frombuffer(b"".join(keys), np.uint8).reshape(-1, 16))
+    some = [keys[i] if i < len(keys) else bytes([i]) * 16 for i in asked]
+    found = index.find(np.frombuffer(b"".join(some), np.uint8).reshape(-1, 16)).tolist()
+    assert found == [keys.index(key) if key in keys else NOWHERE for key in some]
 
 
 def test_a_large_shard_is_many_units_and_a_row_group_that_cannot_be_cut_is_named(corpusmill, tmp_path):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import lineage, recipe, run
+from pipelines import lineage, listing, recipe, run
 from pipelines.cli import main
 from pipelines.errors import LOCKED, PARTIAL, USAGE, CorpusmillError, LockedError, OutputError, StoreError, UsageError
 from pipelines.rollback import rollback
@@ -386,3 +386,29 @@ def test_credentials_are_in_nothing_that_a_run_leaves_or_says(store, shards, tmp
     for name, data in {**files, **objects, "stdout": done.stdout, "stderr": done.stderr}.items():
         for secret in (KEY_ID, SECRET, TOKEN):
             assert secret.encode() not in data, name
+
+
+def test_a_dataset_of_many_files_has_its_list_of_them_beside_its_manifest(store, out, shards, tmp_path, monkeypatch):
+    """It is published with the version, verified there, and with it a run without its state begins."""
+    monkeypatch.setattr(listing, "MOST", 5)
+    curate(shards, out, tmp_path / "state")
+    told = current(store)
+    side = f"out/versions/{told['digest']}/{listing.SIDE}"
+    assert "outputs" not in told
+    assert store.get(side) == (tmp_path / "state" / listing.SIDE).read_bytes()
+    assert not store.listed(f"out/{listing.SIDE}")
+    assert verified.verify(out) == []
+    assert lineage.walk(out).sources == 3
+    before = seen(store)
+    shutil.rmtree(tmp_path / "state")
+    done = curate(shards, out, tmp_path / "state")
+    assert (done.did, done.changed) == (3, True)
+    assert seen(store) == before
+    good = store.get(side)
+    for harm, why in ((good[:-1] + b"\0", "sha256 differs"), (b"", "sha256 differs"), (None, "not there any more")):
+        s3.delete(store.bucket, [side]) if harm is None else store.put(side, harm)
+        assert [line for line in verified.verify(out) if why in line] == verified.verify(out)
+        assert len(verified.verify(out)) == 1
+    assert curate(shards, out, tmp_path / "state").changed
+    assert store.get(side) == good
+    assert verified.verify(out) == []
