@@ -6,7 +6,10 @@ Only the end of a text is searched; an answer that stands 16 KiB before the end 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from filters.batch import ASSISTANT, CONTENT, OTHER, Batch
 
 TAIL = 16 << 10
 """Bytes at the end of a text that are searched."""
@@ -75,6 +78,21 @@ def find(text: str, *, last_number: bool = True) -> Answer | None:
     """The answer, by the clearest form there is; of one form the last."""
     found = _boxed(text) or _hashes(text) or _said(text) or _whole(text)
     return found or (_last_number(text) if last_number else None)
+
+
+def in_batch(batch: Batch, records: Iterable[int], *, last_number: bool) -> dict[int, tuple[int, Answer, int, str]]:
+    """The answer of each of these records that has one, in the last text of the assistant: its segment, the answer, the bytes before the
+    part that was searched, and that part."""
+    segments = batch.segments
+    chosen = segments.where(channels=(CONTENT,), roles=(ASSISTANT, OTHER))
+    last = dict(zip(segments.record[chosen].tolist(), chosen.tolist(), strict=True))
+    out = {}
+    for record in records:
+        if (segment := last.get(record)) is not None:
+            text, skipped = tail(segments.bytes(segment))
+            if (answer := find(text, last_number=last_number)) is not None:
+                out[record] = (segment, answer, skipped, text)
+    return out
 
 
 def _boxed(text: str) -> Answer | None:
