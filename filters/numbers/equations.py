@@ -22,11 +22,14 @@ FINE_PLACES = 2
 """A decimal of at least this many places may be a rounded one; one of fewer is taken as meant."""
 
 _NOT_ASSERTED = re.compile(
-    r"\b(?:if|suppose|supposing|assum\w+|let|imagine|would|could|might|claim\w*|whether|instead of|rather than|not|never|isn't|"
-    r"doesn't|cannot|can't|incorrect\w*|wrong\w*|false|mistake\w*|error|riddle|puzzle|pattern|joke|wenn|falls|si|se|wäre|serait|sería)\b"
-    r"|如果|假设|错|もし|間違",
+    r"\b(?:imagine|claim\w*|whether|instead of|rather than|not|never|isn't|doesn't|cannot|can't|incorrect\w*|wrong\w*|false|mistake\w*|"
+    r"error|riddle|puzzle|pattern|joke|wäre|serait|sería)\b|错|間違",
     re.IGNORECASE,
 )
+_SUPPOSED = re.compile(
+    r"\b(?:if|suppose|supposing|assum\w+|let|wenn|falls|si|se)\b(?![^,]*(?:,|\bthen\b|\bdann\b))|如果|假设|もし", re.IGNORECASE
+)
+"""In the clause itself; what follows from it, behind a comma or "then", is said."""
 _OTHER_SYSTEM = re.compile(
     r"\b(?:binary|hexadecimal|hex|octal|base|bits?|bitwise|xor|clock|modul\w+|mod|GF|remainder|rem|rest|reste|resto)\b"
     r"|二进制|余|\bR\s?\d",
@@ -132,7 +135,7 @@ def _modulus(found: Sequence[Token], sign: int) -> int:
 
 def _is_asserted(text: str, start: int, end: int) -> bool:
     sentence = re.split(r"[.!?;\n。]\s", text[max(0, start - 120) : start])[-1]
-    return not _NOT_ASSERTED.search(sentence) and not _OTHER_SYSTEM.search(
+    return not (_NOT_ASSERTED.search(sentence) or _SUPPOSED.search(sentence)) and not _OTHER_SYSTEM.search(
         text[max(0, start - 120) : start] + text[end : end + 40]
     )
 
