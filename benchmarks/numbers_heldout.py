@@ -17,7 +17,7 @@ import random
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -42,7 +42,18 @@ SENTENCES = (
     "So our final answer is\n\n$${}$$", "Answer = {}", "I conclude that the answer must be {}.", "La respuesta final es **{}**.",
     "Donc la réponse finale est : {}", "最終的な答えは {} です。", "所以最终答案为：{}", "The answer is: (not {wrong} but) {}",
 )  # fmt: skip
-"""Written before any was tried."""
+"""Written before any was tried; rules were mended when the figures had been written down."""
+LATER = (
+    "We can now say that the answer equals {}.", "Answer\n------\n{}", "The final result: {}.", "<answer>\n{}\n</answer>",
+    "My answer is {}.", r"$\therefore$ the answer is $\boxed{{\displaystyle {}}}$", r"\boxed{{\,{}\,}}.",
+    "**The answer is {} dollars.**", "Answer: **{}** (units)", "The requested number is therefore {}.", "Result → {}",
+    "Das Ergebnis beträgt {} Euro.", "Le résultat est donc {}.", "El resultado final es {} dólares.", "La risposta corretta è {}.",
+    "因此，正确答案是 {} 元。", "よって、答えは{}円である。", "정답: {}", "Окончательный ответ: {}.", "A resposta final é {}.",
+    "Final Answer: The final answer is ${}$. I hope it is correct.", "So, the answer is simply {}.",
+    "The answer is {}, because that is what is left.", "`{}` is the answer.", r"\begin{{aligned}} x &= {} \end{{aligned}}",
+    "Thus we get {} as the final answer.",
+)  # fmt: skip
+"""Written after that mending, and not tuned on."""
 LONE = re.compile(r"[0-9a-z\\{}()^_+\-*/. ]+")
 """References that are one formula: no list, relation, unit or word."""
 SOURCES = {
@@ -175,10 +186,15 @@ def sentences(folder: Path, part: str, show: int) -> None:
     table = pq.read_table(folder / "gsm8k")
     split = [r.rpartition("####") for r in table["response"].to_pylist()]
     split = [s for s in split if mine(s[0], part)][:1000]
+    for name, forms in (("gsm8k in other sentences", SENTENCES), ("gsm8k in later sentences", LATER)):
+        in_forms(name, forms, split, show)
+
+
+def in_forms(name: str, forms: Sequence[str], split: Sequence[tuple[str, str, str]], show: int) -> None:
     gold, chance = [s[2].strip() for s in split], random.Random(2)
     every: dict[str, list[tuple[str, str]]] = {"right": [], "wrong": []}
     missed: Counter[str] = Counter()
-    for form in SENTENCES:
+    for form in forms:
         other = [perturbed(g, chance) for g in gold]
         for kind, said, not_it in (("right", gold, other), ("wrong", other, gold)):
             texts = [f"{s[0]}\n{form.format(g, wrong=w)}" for s, g, w in zip(split, said, not_it, strict=True)]
@@ -186,7 +202,7 @@ def sentences(folder: Path, part: str, show: int) -> None:
             every[kind] += verdicts
             missed[f"{kind} {form!r}"] = sum(v != ("verified" if kind == "right" else "refuted") for v, _ in verdicts)
     for kind, verdicts in every.items():
-        told("gsm8k in other sentences", kind, verdicts)
+        told(name, kind, verdicts)
     for form, count in missed.most_common(show):
         if count:
             print(f"    {form}: {count} of {len(gold)} not as they should be")

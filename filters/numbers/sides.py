@@ -85,6 +85,8 @@ def _unit_before(tokens: Sequence[Token], high: int) -> int:
     """How many words before ``high`` are the unit of a number; 0: they are the sentence's."""
     if high < len(tokens) and tokens[high].kind in (NUMBER, "(", "f", "s", CURRENCY):
         return 0
+    if tokens[high - 1].text.lower() == "instead":
+        return 0  # "10 instead of 5 + 10 = 15"
     low = high
     while low > 0 and tokens[low - 1].kind == WORD:
         low -= 1
@@ -99,9 +101,8 @@ def _begin(tokens: Sequence[Token], low: int, goes_on: bool) -> int:
     touches = _touch(tokens, low + 1)
     bold = first.text == "**" and touches and not _touch(tokens, low)
     bullet = opens and not (goes_on and low == 0) and first.kind in "*-+" and not touches
-    if bold or bullet or first.kind == "!":
-        low += 1
-    elif first.kind == "o" and low and tokens[low - 1].kind == WORD and not _SHARE_OF.fullmatch(tokens[low - 1].text):
+    of = first.kind == "o" and low > 0 and tokens[low - 1].kind == WORD
+    if bold or bullet or first.kind == "!" or (of and not _SHARE_OF.fullmatch(tokens[low - 1].text)):
         low += 1
     elif first.kind == "-" and not opens and (_touch(tokens, low) or not touches):
         return -1
@@ -112,6 +113,8 @@ def _begin(tokens: Sequence[Token], low: int, goes_on: bool) -> int:
 
 def _may_precede(tokens: Sequence[Token], low: int) -> bool:
     before = tokens[low - 1]
+    if before.text in ("x", "X") and _touch(tokens, low - 1) and tokens[low - 2].kind == NUMBER:
+        return False  # "2000x 10/100": a product, half written
     if before.kind == WORD:
         return before.text.lower() not in _NOT_BEFORE and not _touch(tokens, low)
     if before.kind == BAD:
