@@ -20,6 +20,10 @@ from filters.batch import Batch
 KEPT = -1
 """The reason code of a record that is kept."""
 
+CHECKED = ("answer", "code")
+"""What of a record filters can check: its final answer, its code. Of each there is a column among the signatures (int8): 1 where the
+recipe's filters found it right, -1 where one found it wrong, 0 where none could tell."""
+
 EVIDENCE_LIMIT = 100
 """Evidence rows kept a record and filter. A loop can match a million times; the first hundred places say enough."""
 
@@ -125,9 +129,9 @@ class Judgement:
 class Part:
     """Signatures of some records that are compared: a unit's, or another dataset's.
 
-    signatures: ``row`` (int64), ``id`` (string) and what the filter gave, in order of ``row``. name: of the shard. world: records are
-    compared within it alone (copies made by augmenting are one of their own). dataset: the other dataset's name, whose records are
-    compared with and never rejected; empty for ours.
+    signatures: ``row`` (int64), ``id`` (string) and what the filter gave, in order of ``row``; of our own records also a column for each
+    of CHECKED. name: of the shard. world: records are compared within it alone (copies made by augmenting are one of their own).
+    dataset: the other dataset's name, whose records are compared with and never rejected; empty for ours.
     """
 
     name: str
@@ -172,10 +176,14 @@ class Filter(ABC):
     withholds: ClassVar[bool] = False
     """Whether nothing of a record that it rejects may be kept, not even in rejected/."""
 
+    checks: ClassVar[str] = ""
+    """Which of CHECKED its scores tell of, by ``checked``; empty: none."""
+
     compares: ClassVar[bool] = False
     """Whether its verdicts need all records. ``judge`` then keeps every record, its scores null, and gives ``signatures``; when every
-    unit is there, ``resolve`` decides from those of the records that all other filters keep. Its scores say in ``at`` (``SHARD:ROW``)
-    and ``dataset`` (null: this one) which record stands for the one that is rejected."""
+    unit is there, ``resolve`` decides from those of the records that all filters keep which do not compare, and those before it which
+    do. Where a record is rejected since another stands for it, the scores say in ``at`` (``SHARD:ROW``) and ``dataset`` (null: this one)
+    which."""
 
     resolved_with: ClassVar[tuple[str, ...]] = ()
     """Options that ``resolve`` alone looks at: another value needs no record to be judged again."""
@@ -197,8 +205,9 @@ class Filter(ABC):
 
     @classmethod
     def resolve(cls, parts: Sequence[Part], options: Any) -> pa.Table:
-        """The records that are rejected: ``part`` (int32, which of ``parts``), ``row`` (int64, as the signatures have it), ``reason``
-        (int16) and the filter's scores. Parts come in the order of their shards; who made them, and when, must not show."""
+        """The records of which it says anything: ``part`` (int32, which of ``parts``), ``row`` (int64, as the signatures have it),
+        ``reason`` (int16, KEPT or an index) and the filter's scores. Parts come in the order of their shards; who made them, and when,
+        must not show."""
         raise NotImplementedError(f"{cls.__name__} does not compare records")
 
     @classmethod
@@ -207,9 +216,19 @@ class Filter(ABC):
         raise NotImplementedError(f"{cls.__name__} does not compare records")
 
     @classmethod
-    def overview(cls, rejected: pa.Table, options: Any) -> dict[str, Any]:
-        """What the manifest says of all that ``resolve`` rejected, from its reasons (``reason``) and recorded scores alone."""
+    def overview(cls, told: pa.Table, options: Any) -> dict[str, Any]:
+        """What the manifest says of all that ``resolve`` told, from its reasons (``reason``, null: kept) and recorded scores alone."""
         return {}
+
+    @classmethod
+    def needs_checked(cls, options: Any) -> bool:
+        """Whether it has no use in a recipe without a filter that ``checks``."""
+        return False
+
+    @classmethod
+    def checked(cls, scores: Mapping[str, Any]) -> np.ndarray:
+        """int8 of each record, from its recorded scores: 1 for what it ``checks`` was found right, -1 wrong, 0 if it could not tell."""
+        raise NotImplementedError(f"{cls.__name__} checks nothing")
 
     @classmethod
     def totals(cls, scores: Mapping[str, pa.Array]) -> Mapping[str, int]:

@@ -28,6 +28,7 @@ BUILT_IN = {
     "fineweb": "filters.documents.fineweb:FinewebFilter",
     "numbers": "filters.numbers:NumbersFilter",
     "duplicates": "filters.duplicates:DuplicatesFilter",
+    "samples": "filters.samples:SamplesFilter",
     "code": "filters.code:CodeFilter",
     "guard": "filters.guard:GuardFilter",
 }

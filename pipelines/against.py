@@ -1,8 +1,8 @@
 """Signatures of other published datasets' kept records, to compare ours with.
 
 Where a dataset was made with the same way of signing, its units' signatures are taken; where not, its data/ is read, once. Either way
-they are remembered in ``.corpusmill/against``, file by file, by the sha256 of the file in data/: what the other dataset adds later is
-all that is looked at again.
+they are remembered in ``.corpusmill/against/FILTER``, file by file, by the sha256 of the file in data/: what the other dataset adds
+later is all that is looked at again.
 """
 
 from __future__ import annotations
@@ -33,14 +33,15 @@ def parts(stage: Stage, ledger: Ledger) -> list[Part]:
     """One part a file of the other datasets' data/, in the order in which the recipe and their manifests name them."""
     found: list[Part] = []
     wanted: set[str] = set()
+    cache = ledger.root / FOLDER / stage.name
     for given in getattr(stage.options, "against", ()):
         out = Path(given).absolute()
         told = manifest.standing(out)
         if told is None or out == ledger.out:
             why = "it is the output itself" if out == ledger.out else "no manifest.json that a run wrote"
             raise UsageError(f"{stage.name}: against {given}: {why}; name the folder of another dataset")
-        found += _dataset(_Other(out, told), stage, ledger.root / FOLDER, wanted)
-    for path in (ledger.root / FOLDER).glob("*"):
+        found += _dataset(_Other(out, told), stage, cache, wanted)
+    for path in cache.glob("*"):
         if path.name not in wanted:
             path.unlink(missing_ok=True)
     return found
@@ -64,7 +65,7 @@ def _dataset(other: _Other, stage: Stage, cache: Path, wanted: set[str]) -> list
         name = f"{entry['sha256'][:40]}-{_digest(stage.filter.signature(stage.options))}"
         wanted.add(name)
         if not (cache / name).is_file():
-            cache.mkdir(exist_ok=True)
+            cache.mkdir(parents=True, exist_ok=True)
             _write(cache / name, other, entry, stage)
         table = pa.ipc.open_file(pa.memory_map(str(cache / name))).read_all()
         found.append(Part(entry["shard"], table, other.worlds.get(entry["shard"], ""), other.told["name"]))
@@ -75,7 +76,8 @@ def _write(path: Path, other: _Other, entry: Mapping[str, Any], stage: Stage) ->
     """The signatures of one file, whole or not at all."""
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        made = _recorded(other, entry, stage.filter.signature(stage.options)) or _computed(other, entry, stage)
+        wanted = stage.filter.signature(stage.options)
+        made = _recorded(other, entry, stage.name, wanted) or _computed(other, entry, stage)
         first = next(made)
         with pa.OSFile(str(temporary), "wb") as file, pa.ipc.new_file(file, first.schema) as writer:
             for batch in (first, *made):
@@ -97,10 +99,10 @@ def _kept(other: _Other, entry: Mapping[str, Any]) -> pa.Table:
     return pq.read_table(path, columns=["record_id", "row", "kept"], filters=[("kept", "=", True)])
 
 
-def _recorded(other: _Other, entry: Mapping[str, Any], wanted: pa.Schema) -> Iterator[pa.RecordBatch] | None:
+def _recorded(other: _Other, entry: Mapping[str, Any], name: str, wanted: pa.Schema) -> Iterator[pa.RecordBatch] | None:
     """What its own run signed, of the records that are in data/; None where that is not there, or was signed otherwise."""
     receipt = other.ledger.receipt(entry["unit"])
-    table = signatures.load(other.ledger.unit(receipt.get(OF, entry["unit"]))) if receipt else None
+    table = signatures.load(other.ledger.unit(receipt.get(OF, entry["unit"])), name) if receipt else None
     if table is None or not all(_has(table.schema, field) for field in wanted):
         return None
     rows = _kept(other, entry)["row"].to_numpy()

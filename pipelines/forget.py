@@ -94,7 +94,7 @@ def forget(out: Path, match: Match, asked: List, *, do: bool = True) -> Forgotte
                 if gone[key].any() and receipt is not None:
                     changed[unit] = _without(ledger.unit(unit), folder / unit, receipt, standing, gone[key])
             body = dict(told)
-            if not (compares := resolve.comparing(standing) is not None):
+            if not (compares := bool(resolve.comparing(standing))):
                 body = manifest.recounted(told, standing, {**receipts, **changed}, folder / LISTED)
             elif (listed := listing.side(told)) is not None:
                 (folder / LISTED).mkdir()
@@ -204,8 +204,8 @@ def _gone(unit: Path, standing: Recipe, match: Match) -> np.ndarray:
 
 def _add_copies(ledger: Ledger, receipts: Mapping[str, Any], gone: dict[str, np.ndarray], standing: Recipe) -> None:
     """Add the records that were rejected as duplicates of those that go."""
-    stage = resolve.comparing(standing)
-    if stage is None:
+    naming = [s.name for s in resolve.comparing(standing) if "at" in s.filter.scores]
+    if not naming:
         return
     places: list[str] = []
     for key, mine in gone.items():
@@ -214,10 +214,11 @@ def _add_copies(ledger: Ledger, receipts: Mapping[str, Any], gone: dict[str, np.
     wanted = pa.array(places, pa.string())
     for key in (k for k, receipt in receipts.items() if OF in receipt):
         path = ledger.unit(key) / "annotations.parquet"
-        told = pq.ParquetFile(path).read([f"{stage.name}.scores"], use_threads=False)[stage.name].combine_chunks()
-        scores = told.field("scores")
-        copies = pc.and_(pc.is_in(scores.field("at"), wanted), scores.field("dataset").is_null())
-        gone[key] |= copies.to_numpy(zero_copy_only=False)
+        for name in naming:
+            told = pq.ParquetFile(path).read([f"{name}.scores"], use_threads=False)[name].combine_chunks()
+            scores = told.field("scores")
+            copies = pc.and_(pc.is_in(scores.field("at"), wanted), scores.field("dataset").is_null())
+            gone[key] |= copies.to_numpy(zero_copy_only=False)
 
 
 def _counted(ledger: Ledger, gone: Mapping[str, np.ndarray]) -> Forgotten:

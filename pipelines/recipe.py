@@ -218,8 +218,7 @@ def from_document(document: Mapping[str, Any], source: str = "recipe") -> Recipe
     stages = tuple(_stage(entry, source) for entry in listed)
     for twice in (name for name, times in Counter(s.name for s in stages).items() if times > 1):
         raise UsageError(f"{source}: the filter {twice!r} stands twice in the list")
-    if len(comparing := [s.name for s in stages if s.filter.compares]) > 1:
-        raise UsageError(f"{source}: only one filter can compare records, and here are {', '.join(comparing)}")
+    _check_checked(stages, source)
     return Recipe(
         name=name,
         input=_section(Input, document, "input", source),
@@ -230,6 +229,18 @@ def from_document(document: Mapping[str, Any], source: str = "recipe") -> Recipe
         gates=_gates(document, stages, source),
         executor=_section(Executor, document, "executor", source),
     )
+
+
+def _check_checked(stages: Sequence[Stage], source: str) -> None:
+    """Raises UsageError where a filter is to choose by what others verified, and none verifies anything."""
+    for at, stage in enumerate(stages):
+        others = [s for s in stages if not s.filter.compares] + [s for s in stages[:at] if s.filter.compares]
+        if stage.filter.needs_checked(stage.options) and not any(s.filter.checks for s in others):
+            known = ", ".join(name for name in registry.BUILT_IN if registry.load(name).checks)
+            raise UsageError(
+                f"{source}: {stage.name}: no filter of the recipe verifies records, so there is nothing to choose by: add one ({known}), "
+                "or name a column"
+            )
 
 
 def _judging(stage: Stage) -> Options:

@@ -21,7 +21,7 @@ from pipelines import annotate, edits, histograms
 from pipelines.recipe import Output
 from pipelines.schemas.read import Read
 from pipelines.shards import sha256_of
-from pipelines.signatures import SignatureFile
+from pipelines.signatures import SignatureFiles
 from pipelines.units import Unit
 
 KINDS = ("data", "rejected", "annotations")
@@ -43,7 +43,7 @@ class UnitWriter:
         self.rejected_schema = _rejected_schema(schema, nullable=bool(self.withholding))
         schemas = (schema, self.rejected_schema, annotate.schema(stages))
         self.files = {k: BoundedFile(folder / f"{k}.parquet", s, output) for k, s in zip(KINDS, schemas, strict=True)}
-        self.signatures = SignatureFile(folder)
+        self.signatures = SignatureFiles(folder, stages)
         self.row = unit.part.first_row
 
     def add(self, read: Read, judgements: Mapping[str, Judgement]) -> None:

@@ -89,6 +89,7 @@ class CodeFilter(Filter):
     tables: ClassVar = {"code_languages": "language"}
     thresholds: ClassVar = {REFUTED: "most_refuted"}
     measured_with: ClassVar = ("channels", "most_bytes", "tools", "execute", "paths", "seconds")
+    checks: ClassVar = "code"
     packages: ClassVar = ("fissix", "sqlglot", *PACKAGES)
     Options = CodeOptions
     options: CodeOptions
@@ -177,3 +178,10 @@ class CodeFilter(Filter):
             if getattr(options, status) == "drop":
                 reason[np.asarray(scores[status]) > least] = codes[f"code_{status}"]
         return reason
+
+    @classmethod
+    def checked(cls, scores: Mapping[str, Any]) -> np.ndarray:
+        """Right: all of its blocks are, those of Python 2 too. Wrong: one is refuted."""
+        refuted, held = np.asarray(scores[REFUTED]) > 0, np.asarray(scores[VERIFIED]) + np.asarray(scores[LEGACY])
+        right = (held > 0) & (held == np.asarray(scores["blocks"]))
+        return right.astype(np.int8) - refuted.astype(np.int8)

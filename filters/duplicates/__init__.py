@@ -74,6 +74,10 @@ class DuplicatesFilter(Filter):
         return pa.schema(fields)
 
     @classmethod
+    def needs_checked(cls, options: Any) -> bool:
+        return options.keep == "verified" and not options.verified
+
+    @classmethod
     def assets(cls, options: Any) -> Mapping[str, str]:
         """The other datasets, by what they kept."""
         return {Path(given).name: _data_digest(Path(given)) for given in options.against}

@@ -64,7 +64,8 @@ class DuplicatesOptions(Options, frozen=True, kw_only=True):
     verified: Annotated[
         str,
         msgspec.Meta(
-            description="Column (or a path into one) that says `true`, `verified`, `correct`, `pass` or a number above 0 of a right record."
+            description="Column (or a path into one) that says `true`, `verified`, `correct`, `pass` or a number above 0 of a right "
+            "record; empty: what the recipe's own filters found (`numbers`, `samples`, `code`)."
         ),
     ] = ""
     licences: Annotated[
@@ -91,7 +92,7 @@ def check(options: DuplicatesOptions) -> None:
         )
     if options.method == "near" and options.what == "prompt_and_final_answer":
         raise ConfigError("duplicates: prompt_and_final_answer is compared exactly; set method: exact, or another what")
-    if (options.keep == "verified") != bool(options.verified):
-        raise ConfigError("duplicates: keep: verified and the column in verified go together; give both or neither")
+    if options.verified and options.keep != "verified":
+        raise ConfigError("duplicates: verified names a column for keep: verified; set that too, or leave it out")
     if (options.keep == "licence") != bool(options.licences):
         raise ConfigError("duplicates: keep: licence and the order in licences go together; give both or neither")

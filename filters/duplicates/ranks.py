@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from filters import paths
 from filters.batch import Batch
+from filters.contract import CHECKED
 from filters.duplicates.texts import Ranges
 
 RIGHT = frozenset({"true", "verified", "correct", "pass", "passed", "yes"})
@@ -16,16 +17,27 @@ RIGHT = frozenset({"true", "verified", "correct", "pass", "passed", "yes"})
 
 
 def ranks(batch: Batch, ranges: Ranges, options: Any) -> np.ndarray:
-    """int64[n]. For ``first`` all are equal: the place decides, and it is not known here."""
+    """int64[n]. For ``first`` all are equal: the place decides, and it is not known here; nor is what other filters verified."""
     if options.keep == "longest":
         size = np.zeros(len(batch), np.int64)
         np.add.at(size, batch.segments.record[ranges.segment], ranges.end - ranges.start)
         return -size
-    if options.keep == "verified":
+    if options.keep == "verified" and options.verified:
         return np.where(_right(paths.at(batch.source, options.verified), len(batch)), 0, 1)
     if options.keep == "licence":
         return _by_licence(batch.facts.get("license"), options.licences, len(batch))
     return np.zeros(len(batch), np.int64)
+
+
+def by_checks(signatures: pa.Table) -> np.ndarray:
+    """int64[n], from what other filters found: the answer counts before the code, and what none could tell before what is wrong."""
+    rank = np.zeros(len(signatures), np.int64)
+    for what in CHECKED:
+        column = f"checked.{what}"
+        # Another dataset's records have none, and stay whatever they are.
+        if column in signatures.column_names:
+            rank = 3 * rank + (1 - signatures[column].to_numpy().astype(np.int64))
+    return rank
 
 
 def _right(column: pa.Array | None, count: int) -> np.ndarray:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from filters.contract import Part
 from filters.duplicates import groups
+from filters.duplicates.ranks import by_checks
 from filters.duplicates.sketches import rows_a_band
 
 EXACT, NEAR = 0, 1
@@ -38,7 +39,8 @@ class Comparison:
             here = slice(self.ends[number], self.ends[number + 1])
             digest = fixed_width(part.signatures["digest"], np.uint64)
             self.digests[here] = digest ^ _world(part.world)
-            self.rank[here] = part.signatures["rank"].to_numpy()
+            told = options.keep == "verified" and not options.verified
+            self.rank[here] = by_checks(part.signatures) if told else part.signatures["rank"].to_numpy()
         if options.keep == "first":
             self.rank = np.arange(len(self))
 

@@ -44,6 +44,7 @@ class NumbersFilter(Filter):
     tables: ClassVar = {"answer_verdicts": "verdict", "answer_forms": "form"}
     thresholds: ClassVar = {"wrong": "drop_at"}
     summed: ClassVar = ("equations", "wrong", "corrected")
+    checks: ClassVar = "answer"
     packages: ClassVar = ("math-verify", "latex2sympy2_extended", "sympy")
     measured_with: ClassVar = ("reference", "last_number", "tolerance", "symbolic", "seconds")
     Options = NumbersOptions
@@ -77,7 +78,13 @@ class NumbersFilter(Filter):
                 reason[np.asarray(scores["verdict"], object) == verdict] = codes[f"answer_{verdict}"]
         return reason
 
+    @classmethod
+    def checked(cls, scores: Mapping[str, Any]) -> np.ndarray:
+        verdict = np.asarray(scores["verdict"], object)
+        return (verdict == "verified").astype(np.int8) - (verdict == "refuted").astype(np.int8)
+
     def _answers(self, batch: Batch, evidence: Evidence) -> dict[str, np.ndarray]:
+        from filters.numbers.answers import in_batch
         from filters.numbers.compare import UNVERIFIABLE, whole
 
         references = self._references(batch)
@@ -86,7 +93,7 @@ class NumbersFilter(Filter):
         form = np.full(len(batch), None, object)
         there = [r for r, told in enumerate(references) if told]
         how[there] = "no_answer"
-        found = self._found(batch, there)
+        found = in_batch(batch, there, last_number=self.options.last_number)
         records = sorted(found)
         lone = pa.array([references[r][0] if len(references[r]) == 1 else None for r in records], pa.string())
         fast = whole(pa.array([found[r][1].text for r in records], pa.string()), lone)
@@ -110,22 +117,6 @@ class NumbersFilter(Filter):
         if told.verdict == REFUTED and answer.form == "last_number":
             return UNVERIFIABLE, "no_answer"
         return told.verdict, told.how
-
-    def _found(self, batch: Batch, records: list[int]) -> dict[int, tuple[int, Answer, int, str]]:
-        """The answer of each record that has one, in the last text of the assistant: its segment, the bytes before the part that was
-        searched, and that part."""
-        from filters.numbers.answers import find, tail
-
-        segments = batch.segments
-        chosen = segments.where(channels=(CONTENT,), roles=(ASSISTANT, OTHER))
-        last = dict(zip(segments.record[chosen].tolist(), chosen.tolist(), strict=True))
-        out = {}
-        for record in records:
-            if (segment := last.get(record)) is not None:
-                text, skipped = tail(segments.bytes(segment))
-                if (answer := find(text, last_number=self.options.last_number)) is not None:
-                    out[record] = (segment, answer, skipped, text)
-        return out
 
     def _references(self, batch: Batch) -> list[list[str]]:
         """What is right, by record: none, one, or several ways to say it."""

@@ -1,4 +1,5 @@
-"""Run as a script, by ``filters.numbers.symbolic``: pairs of formulas as JSON lines in, ``true``, ``false`` or a reason out.
+"""Run as a script, by ``filters.numbers.symbolic``: pairs of formulas as JSON lines in, ``true``, ``false`` or a reason out; or lone
+formulas in, and what they have in common with every other way to write them out.
 
 It imports nothing of ours, so that it starts as fast as sympy does.
 """
@@ -12,6 +13,9 @@ import re
 import resource
 import signal
 import sys
+from functools import cache
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import Any, BinaryIO
 
 GRACE = 2
@@ -27,6 +31,8 @@ def main(seconds: int, memory: int) -> None:
     logging.disable(logging.CRITICAL)
     import math_verify  # noqa: F401  (before the limits: it reads files)
 
+    _beside("canonical")
+
     _limit(resource.RLIMIT_AS, memory)
     _limit(resource.RLIMIT_FSIZE, 0)
     _limit(resource.RLIMIT_CORE, 0)
@@ -39,9 +45,11 @@ def main(seconds: int, memory: int) -> None:
         answers.flush()
 
 
-def _judged(pair: dict[str, str], seconds: int) -> bool | str:
+def _judged(pair: dict[str, str], seconds: int) -> bool | str | list[Any]:
     signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
+        if "formula" in pair:
+            return _canonical(pair["formula"])
         return _same(pair["answer"], pair["reference"])
     except (TooLong, MemoryError):
         return "timed_out"
@@ -49,6 +57,22 @@ def _judged(pair: dict[str, str], seconds: int) -> bool | str:
         return "unknown"
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def _canonical(formula: str) -> list[Any] | str:
+    told: list[Any] | str = _beside("canonical").canonical(_parsed(formula))
+    return told
+
+
+@cache
+def _beside(name: str) -> Any:
+    """A module that stands beside this script, which is on no import path."""
+    spec = spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _same(answer: str, reference: str) -> bool | str:

@@ -6,7 +6,10 @@ Only the end of a text is searched; an answer that stands 16 KiB before the end 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from filters.batch import ASSISTANT, CONTENT, OTHER, Batch
 
 TAIL = 16 << 10
 """Bytes at the end of a text that are searched."""
@@ -23,19 +26,28 @@ FORMS = ("boxed", "hashes", "said", "whole", "last_number")
 
 _BOX = re.compile(r"\\(?:boxed|fbox|framebox)\s*(?=[{\w\-])")
 _BETWEEN_BOXES = re.compile(
-    r"[\s$,;.&\\()\[\]]*(?:(?:and|or|und|oder|et|ou|y|o|e|和|或|と|quad|text\{\s*(?:and|or)\s*\})[\s$,;\\()\[\]]*)?"
+    r"(?:[\s$,;.&\\()\[\]]|quad|text\{[\s,]{0,9}(?:and|or)?\s{0,9}\}|和|或|と|(?<![^\W\d_])(?:and|or|und|oder|et|ou|y|o|e)(?![^\W\d_])"
+    r"|(?<![^\W\d_])[a-zA-Z](?:_\{?\w\}?)?\s{0,9}=)*"
 )
+"""What may stand between two values of one answer: ``, \\quad \\text{and} \\quad``, ``y =``."""
 _HASHES = re.compile(r"(?:^|\n)[ \t]*####[ \t]*(?!#)([^\s#][^\n]*?)\s*$")
 _AFTER = r"[*_:：\s]*"
+_ADVERBS = r"(?:therefore|thus|hence|then|so|simply|just|exactly|indeed|also|now|obviously|clearly)"
 _SAID = {
-    ("answer", "result"): r"\b[^\n.:=。]{0,60}?(?:\bis\b|\bare\b|\bwas\b|\bequals\b|\bbe\b|[:=])",
-    ("final answer",): r"\b(?=[*_\s]*\n)",
+    ("answer", "result"): r"\b[^\n.:=。]{0,60}?(?:\bis\b|\bare\b|\bwas\b|\bequals\b|\bbe\b|[:=→])(?:[*_\s]*"
+    + _ADVERBS
+    + r"\b)?",
+    ("final answer", "# answer", "**answer"): r"\b(?=[*_\s]*\n)",
+    ("<answer>",): r"(?=\s{0,9}[^\n<]*\s{0,9}</answer>)",
     ("antwort", "lösung", "ergebnis"): r"\b[^\n.:=]{0,40}?(?:\bist\b|\blautet\b|\bbeträgt\b|[:=])",
     ("réponse", "résultat", "solution"): r"\b[^\n.:=]{0,40}?(?:\best\b|\bis\b|[:=])",
     ("respuesta", "resultado", "solución"): r"\b[^\n.:=]{0,40}?(?:\bes\b|[:=])",
     ("risposta", "risultato", "soluzione"): r"\b[^\n.:=]{0,40}?(?:è|[:=])",
     ("答案", "答え", "正解", "解答", "结果", "結果"): r"[^\n。:：=]{0,20}?(?:[:：=]|是|为|為|は)",
     ("答",): r"(?=[:：])",
+    ("resposta", "resultado"): r"\b[^\n.:=]{0,40}?(?:\bé\b|[:=])",
+    ("ответ", "результат"): r"\b[^\n.:=]{0,40}?(?:\bравен\b|\bравно\b|[:=—–])",
+    ("정답", "답"): r"(?:은|는|이|\s*[:：=])",
 }
 """What an answer is called, and what then comes before it."""
 _SAID_BY_WORD = {word: re.compile(after + _AFTER, re.IGNORECASE) for words, after in _SAID.items() for word in words}
@@ -46,9 +58,10 @@ _CHOSEN = re.compile(
     r"|(?:^|[\s*])\(?([A-J])\)?\**\s+is\s+(?:the\s+)?(?:correct|right|best)\s+(?:answer|option|choice)"
 )
 _STOP = re.compile(
-    r"\n|[.!?;](?=\s|$)|。|！|,?\s(?:because|since|as|so|which|where|weil|da|parce que|porque|perché)\b|，"
+    r"\n|</answer>|\s\((?:in|measured in)\s[^()]{1,40}\)|[.!?;](?=\s|$)|。|！|，"
+    r"|,?\s(?:because|since|as|so|which|where|weil|da|parce que|porque|perché)\b"
 )
-_NUMBER = re.compile(r"[-−]?\s?[$€£¥]?\s?(?<![\w.])\d[\d.,]*(?:/\d+)?\s?%?")
+_NUMBER = re.compile(r"[-−]?\s?[$€£¥]?\s?(?<![\w.])(?:\d[\d.,]*|\.\d+)(?:/\d+)?\s?%?")
 _WORD = re.compile(r"(?<!\\)\b[^\W\d_]{2,}")
 _DRESS = " \t\n\r*_`\"'“”「」"
 
@@ -75,6 +88,21 @@ def find(text: str, *, last_number: bool = True) -> Answer | None:
     """The answer, by the clearest form there is; of one form the last."""
     found = _boxed(text) or _hashes(text) or _said(text) or _whole(text)
     return found or (_last_number(text) if last_number else None)
+
+
+def in_batch(batch: Batch, records: Iterable[int], *, last_number: bool) -> dict[int, tuple[int, Answer, int, str]]:
+    """The answer of each of these records that has one, in the last text of the assistant: its segment, the answer, the bytes before the
+    part that was searched, and that part."""
+    segments = batch.segments
+    chosen = segments.where(channels=(CONTENT,), roles=(ASSISTANT, OTHER))
+    last = dict(zip(segments.record[chosen].tolist(), chosen.tolist(), strict=True))
+    out = {}
+    for record in records:
+        if (segment := last.get(record)) is not None:
+            text, skipped = tail(segments.bytes(segment))
+            if (answer := find(text, last_number=last_number)) is not None:
+                out[record] = (segment, answer, skipped, text)
+    return out
 
 
 def _boxed(text: str) -> Answer | None:
@@ -181,6 +209,6 @@ def _last_number(text: str) -> Answer | None:
 
 
 def _at(number: re.Match[str], form: str, start: int = 0) -> Answer:
-    told = number.group().strip(" .,")
+    told = number.group().strip(" ,").rstrip(".")
     start += number.start() + number.group().index(told)
     return Answer(told, form, start, start + len(told))

@@ -22,11 +22,15 @@ FINE_PLACES = 2
 """A decimal of at least this many places may be a rounded one; one of fewer is taken as meant."""
 
 _NOT_ASSERTED = re.compile(
-    r"\b(?:if|suppose|supposing|assum\w+|let|imagine|would|could|might|claim\w*|whether|instead of|rather than|not|never|isn't|"
-    r"doesn't|cannot|can't|incorrect\w*|wrong\w*|false|mistake\w*|error|riddle|puzzle|pattern|joke|wenn|falls|si|se|wäre|serait|sería)\b"
-    r"|如果|假设|错|もし|間違",
+    r"\b(?:imagine|claim\w*|whether|instead of|rather than|not|never|isn't|doesn't|cannot|can't|incorrect\w*|wrong\w*|false|mistake\w*|"
+    r"error|riddle|puzzle|pattern|joke|wäre|serait|sería)\b|错|間違",
     re.IGNORECASE,
 )
+_SUPPOSED = re.compile(
+    r"\b(?:if|suppose|supposing|assum\w+|let|wenn|falls|si|se)\b(?![^,]*(?:,|\bthen\b|\bdann\b))|如果|假设|もし",
+    re.IGNORECASE,
+)
+"""In the clause itself; what follows from it, behind a comma or "then", is said."""
 _OTHER_SYSTEM = re.compile(
     r"\b(?:binary|hexadecimal|hex|octal|base|bits?|bitwise|xor|clock|modul\w+|mod|GF|remainder|rem|rest|reste|resto)\b"
     r"|二进制|余|\bR\s?\d",
@@ -98,6 +102,8 @@ def _parsed(text: str) -> Iterator[Equation]:
         behind = [t.kind for t in found[sign + taken + 1 : sign + taken + 3]]
         roughly |= is_rough(found[sign]) or behind[:1] == [ROUGHLY] or behind == ["(", ROUGHLY]
         state = _state(expression, other, roughly, modulus)
+        if state == WRONG and "o" in expression.operators and (inner := _behind_of(found[before + 1 : sign])):
+            state = RIGHT if _state(inner, other, roughly, modulus) == RIGHT else WRONG
         if state == WRONG and before >= 0 and not expression.operators:
             continue  # "time = 5 = 3 + 4": the number is told, and then the sum so far
         if state is None or (state == WRONG and not _is_asserted(text, start, end)):
@@ -112,6 +118,12 @@ def _state(a: Expression, b: Expression, rough: bool, modulus: int) -> int | Non
         if (tight_a or tight_b) and Pair(tight_a or a, tight_b or b, rough).state(modulus) == RIGHT:
             return RIGHT
     return state
+
+
+def _behind_of(before: Sequence[Token]) -> Expression | None:
+    """What stands behind the last ``of``: "3 piles of 210 / 3 = 70" may say what a pile is, "$5 for a total of 3 + 5 = 8" does."""
+    at = max(i for i, token in enumerate(before) if token.kind == "o")
+    return left(before[at + 1 :])
 
 
 def _is_open(after: Sequence[Token]) -> bool:
@@ -132,7 +144,7 @@ def _modulus(found: Sequence[Token], sign: int) -> int:
 
 def _is_asserted(text: str, start: int, end: int) -> bool:
     sentence = re.split(r"[.!?;\n。]\s", text[max(0, start - 120) : start])[-1]
-    return not _NOT_ASSERTED.search(sentence) and not _OTHER_SYSTEM.search(
+    return not (_NOT_ASSERTED.search(sentence) or _SUPPOSED.search(sentence)) and not _OTHER_SYSTEM.search(
         text[max(0, start - 120) : start] + text[end : end + 40]
     )
 

@@ -6,6 +6,7 @@ expression is not understood, nothing is said about it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from filters.numbers.lexer import BAD, CURRENCY, END, NUMBER, OPERATORS, ROUGHLY, WORD, Token
@@ -23,6 +24,13 @@ _FUNCTIONS = (
 )
 _NOT_BEFORE = frozenset(_FUNCTIONS.split())
 """Words that change what follows them."""
+_SHARE_OF = re.compile(
+    r"(?:half|halves|quarters?|(?:third|fourth|fif|six|seven|eigh|nin|ten|hundred|thousand)(?:th)?s?|thirds?|percent|percentage|average|mean|"
+    r"median|square|cube|root|product|ratio|fraction|part|share|multiple|inverse|power|factorial|sum|difference|remainder|quotient|one|two|"
+    r"three|four|five|six|seven|eight|nine|ten|most|each|out)",
+    re.IGNORECASE,
+)
+"""What ``of`` computes something with; of anything else it only says how much there is: "a total of 3 + 4 = 7"."""
 
 
 def left(tokens: Sequence[Token], *, goes_on: bool = False) -> Expression | None:
@@ -77,6 +85,8 @@ def _unit_before(tokens: Sequence[Token], high: int) -> int:
     """How many words before ``high`` are the unit of a number; 0: they are the sentence's."""
     if high < len(tokens) and tokens[high].kind in (NUMBER, "(", "f", "s", CURRENCY):
         return 0
+    if tokens[high - 1].text.lower() == "instead":
+        return 0  # "10 instead of 5 + 10 = 15"
     low = high
     while low > 0 and tokens[low - 1].kind == WORD:
         low -= 1
@@ -91,17 +101,20 @@ def _begin(tokens: Sequence[Token], low: int, goes_on: bool) -> int:
     touches = _touch(tokens, low + 1)
     bold = first.text == "**" and touches and not _touch(tokens, low)
     bullet = opens and not (goes_on and low == 0) and first.kind in "*-+" and not touches
-    if bold or bullet or first.kind == "!":
+    of = first.kind == "o" and low > 0 and tokens[low - 1].kind == WORD
+    if bold or bullet or first.kind == "!" or (of and not _SHARE_OF.fullmatch(tokens[low - 1].text)):
         low += 1
     elif first.kind == "-" and not opens and (_touch(tokens, low) or not touches):
         return -1
     if low >= len(tokens) or tokens[low].kind not in _OPERANDS | {"-"}:
         return -1
-    return low if low == 0 or bullet or _may_precede(tokens, low) else -1
+    return low if low == 0 or bullet or tokens[low - 1].kind == "o" or _may_precede(tokens, low) else -1
 
 
 def _may_precede(tokens: Sequence[Token], low: int) -> bool:
     before = tokens[low - 1]
+    if before.text in ("x", "X") and _touch(tokens, low - 1) and tokens[low - 2].kind == NUMBER:
+        return False  # "2000x 10/100": a product, half written
     if before.kind == WORD:
         return before.text.lower() not in _NOT_BEFORE and not _touch(tokens, low)
     if before.kind == BAD:
@@ -120,7 +133,7 @@ def _end(tokens: Sequence[Token], low: int) -> int:
             return _after_unit(tokens, at, low, depth)
         if kind in OPERATORS and at > low:
             if not _goes_on(tokens, at + 1):
-                return at if _is_dash_or_star(tokens, at) else low
+                return at if _is_dash_or_star(tokens, at) or tokens[at].text.isalpha() else low
         elif kind == "(":
             if at > low and tokens[at - 1].kind in (NUMBER, ")", "%") and not _touch(tokens, at):
                 # "(1/4) [1/3 + 1/2]" is a product; "12 (as they said)" is not.

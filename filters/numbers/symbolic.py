@@ -16,6 +16,7 @@ import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from filters.contract import ConfigError
 
@@ -23,6 +24,8 @@ LONGEST = 300
 """Characters of a formula."""
 DEEPEST = 12
 """Brackets within brackets."""
+REMEMBERED = 4096
+"""Formulas whose keys are kept: samples of one problem write the same ones."""
 START = 60
 """Seconds of real time in which the process must be up, on a machine that is busy."""
 
@@ -45,6 +48,7 @@ class Algebra:
             )
         self.seconds, self.memory = seconds, memory
         self.starts = 0
+        self._known: dict[str, tuple[str, float | None] | str] = {}
 
     def same(self, answer: str, reference: str) -> bool | str:
         """Whether two formulas are equal; or why that is not known: ``too_large`` (not tried), ``not_comparable`` (at least one is not
@@ -56,6 +60,24 @@ class Algebra:
             self.close()
             return "timed_out"
         return told if isinstance(told, bool) else "not_comparable" if told == "unknown" else "timed_out"
+
+    def canonical(self, formula: str) -> tuple[str, float | None] | str:
+        """A key that formulas of the same value share, and the value if it is one real number; or why there is none, as ``same``."""
+        if formula not in self._known:
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            self._known[formula] = self._canonical(formula)
+        return self._known[formula]
+
+    def _canonical(self, formula: str) -> tuple[str, float | None] | str:
+        if _is_too_large(formula):
+            return "too_large"
+        told = self._asked({"formula": formula})
+        if isinstance(told, list):
+            return str(told[0]), told[1]
+        if told is None:
+            self.close()
+        return "not_comparable" if told == "unknown" else "timed_out"
 
     def close(self) -> None:
         """Ends the process."""
@@ -69,9 +91,11 @@ class Algebra:
                         pipe.close()
 
     def __del__(self) -> None:
-        self.close()
+        # When the interpreter ends, modules may be gone already; the child ends with its input.
+        with contextlib.suppress(AttributeError):
+            self.close()
 
-    def _asked(self, pair: dict[str, str]) -> bool | str | None:
+    def _asked(self, pair: dict[str, str]) -> bool | str | list[Any] | None:
         """The child's word; None: it ended, or did not answer. Real time is a second bound, far above that of processor time."""
         try:
             child = self._running()

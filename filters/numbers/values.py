@@ -15,11 +15,14 @@ MOST = 300
 """Characters that are read as a value."""
 
 _WRAPPED = re.compile(
-    r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mathsf|mbox|boxed|operatorname|emph)\*?\s*\{([^{}]*)\}"
+    r"\\(?:text|textnormal|textbf|textit|textrm|mathrm|mathbf|mathit|mathsf|mbox|boxed|operatorname|emph)\*?\s*\{([^{}]*)\}"
 )
 _SET = re.compile(
     r"(?<!\\)\\(?:displaystyle|left|right|bigl?|bigr?|Bigl?|Bigr?|[,;!:> ]|quad|qquad|[()\[\]])(?![A-Za-z])|~|\*\*|`"
 )
+_GROUPED = re.compile(r"(?<=\d)\{?,\}?\s*\\[!,]\s*(?=\d{3}(?!\d))")
+"""The comma in ``1,\\! 000``."""
+_MIXED_INSIDE = re.compile(r"(?<![\d.])(\d{1,12})\s*\\frac\s*\{(\d{1,12})\}\s*\{(\d{1,12})\}")
 _NAMED = re.compile(r"^\s*[A-Za-z]\w{0,11}(?:\s*\([a-z]\))?\s*(?:=|≈|\\approx)\s*(?=\S)")
 _CHOICE = re.compile(
     r"^(?:[Oo]ption|[Cc]hoice|[Aa]nswer)?\s*(?:\(([A-Ja-j])\)|([A-J])(?=[).:：、\s]|$))[).:：、]?\s*(.*)$", re.DOTALL
@@ -35,6 +38,10 @@ _YES_WORDS = "yes true correct ja wahr richtig oui vrai sí si verdadero sì ver
 _NO_WORDS = "no false incorrect nein falsch non faux falso 否 不是 错 错误 いいえ 誤り"
 _YES, _NO = frozenset(_YES_WORDS.split()), frozenset(_NO_WORDS.split())
 _SPOKEN = re.compile(r"[^\W\d_]{4,}")
+_TWO = re.compile(
+    r"\b(?!(?:sin|cos|tan|cot|sec|csc|log|ln|lg|exp|lim|max|min|gcd|lcm|abs|det|mod|and|or|cup|cap|pi)\b)[^\W\d_]{2,}\b"
+)
+"""Two of these and it is a sentence: "so I get 5" is no product of letters."""
 _COMMAND = re.compile(
     r"\\(?:begin|end)\{[a-z*]*\}|\\[A-Za-z]+|\b(?:sqrt|sinh|cosh|tanh|arcsin|arccos|arctan|infty|infinity|frac)\b"
 )
@@ -59,7 +66,8 @@ class Value:
     @property
     def is_spoken(self) -> bool:
         """Whether it is words of a language rather than a formula."""
-        return not self.text or bool(_SPOKEN.search(_COMMAND.sub(" ", self.text)))
+        told = _COMMAND.sub(" ", self.text)
+        return not told or bool(_SPOKEN.search(told)) or len(_TWO.findall(told)) > 1
 
 
 @lru_cache(maxsize=4096)
@@ -85,10 +93,12 @@ def plain(text: str) -> str:
     told = re.sub(r"\^\s*\{?\s*\\circ\s*\}?|°|\\degree", "", told)
     for _ in range(3):
         told = _WRAPPED.sub(r" \1 ", told)
+    told = _GROUPED.sub(",", told)
     told = _SET.sub(" ", told.replace("{,}", ",").replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac")).replace(
         "$", " "
     )
-    told = re.sub(r"\\frac\s*(\d)\s*(\d)(?!\d)", r"\\frac{\1}{\2}", " ".join(told.split()).strip(" .,;:*_\"'“”。"))
+    told = re.sub(r"\\frac\s*(\d)\s*(\d)(?!\d)", r"\\frac{\1}{\2}", " ".join(told.split()).strip(" ,;:*_\"'“”。"))
+    told = re.sub(r"^\.+(?!\d)|\.+$", "", told).strip(" ,;:")
     return _NAMED.sub("", told.replace(" ^", "^")).strip()
 
 
@@ -106,7 +116,7 @@ def _number(told: str, words: str) -> Value:
     if _LISTED.search(told):
         return Value(told, words)
     try:
-        every = [t for t in tokens(told) if t.kind != CURRENCY]
+        every = [t for t in tokens(_MIXED_INSIDE.sub(_added, told)) if t.kind != CURRENCY]
         expression = Expression(every)
         if not expression.numbers or {"s", "m", "o"} & expression.operators:
             return Value(told, words)
@@ -127,6 +137,12 @@ def _number(told: str, words: str) -> Value:
     return Value(
         told, words, sure, frozenset(other | numbers) - sure, lone, unit=_unit(" ".join(u.text for u in units))
     )
+
+
+def _added(mixed: re.Match[str]) -> str:
+    """``2\\frac{5}{8}`` within an expression is a sum; ``2\\frac{9}{8}`` a product."""
+    whole, above, below = mixed.groups()
+    return f"({whole}+\\frac{{{above}}}{{{below}}})" if int(above) < int(below) else mixed.group()
 
 
 def _follows(unit: Token, every: list[Token]) -> bool:

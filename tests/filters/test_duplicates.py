@@ -326,6 +326,22 @@ def test_records_of_another_dataset_stand_for_ours_and_are_never_rejected():
     assert gone["cluster_size"] == 2
 
 
+def test_without_a_column_what_other_filters_found_says_which_is_right():
+    """The answer counts before the code, and what nobody could tell before what is wrong."""
+    rows = [{"id": i, "prompt": "1 + 1?", "response": "2"} for i in "abcd"]
+    one = part(rows, keep="verified")
+    for answer, code, stays in (
+        ((0, -1, 1, 0), (1, 1, 1, 1), "c"),
+        ((-1, 0, -1, 0), (1, 0, 1, 1), "d"),
+        ((0,) * 4, (-1, 0, 0, 0), "b"),
+    ):
+        table = one.signatures
+        for name, values in (("answer", answer), ("code", code)):
+            table = table.append_column(f"checked.{name}", pa.array(values, pa.int8()))
+        gone = {r["row"] for r in rejected([Part("a", table)], keep="verified")}
+        assert {r["id"] for i, r in enumerate(rows) if i not in gone} == {stays}
+
+
 def test_records_of_two_worlds_are_not_compared():
     rows = [{"id": "a", "text": "one two three four five six"}]
     for method in ("exact", "near"):
@@ -345,7 +361,7 @@ def test_nothing_at_all_is_compared_too():
     [
         ({"permutations": 100}, "permutations"),
         ({"method": "near", "what": "prompt_and_final_answer"}, "exactly"),
-        ({"keep": "verified"}, "verified"),
+        ({"verified": "ok"}, "keep: verified"),
         ({"licences": ("MIT",)}, "licence"),
         ({"permutations": 64, "bands": 65}, "bands"),
     ],
