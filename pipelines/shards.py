@@ -25,6 +25,9 @@ SUFFIXES = {
     ".ndjson.gz": "jsonl",
     ".jsonl.zst": "jsonl",
     ".ndjson.zst": "jsonl",
+    ".json": "jsonl",
+    ".json.gz": "jsonl",
+    ".json.zst": "jsonl",
 }
 
 
@@ -81,14 +84,10 @@ def find(where: str, augment: str = "") -> list[Shard]:
     """
     if not where:
         raise UsageError("no input: give --input, or input.path in the recipe")
-    shards = []
-    for path, name, told in stores.find(where) if stores.is_url(where) else _local(where):
-        kind = next((k for s, k in SUFFIXES.items() if name.lower().endswith(s)), None)
-        if kind is not None and not any(part.startswith((".", "_")) for part in name.split("/")):
-            stat = told or stat_of(path)
-            shards.append(Shard(path, name, kind, int(stat[0]), stat))
+    shards, others = _shards(where)
     if not shards:
-        raise UsageError(f"no shards at {where}: looked for {', '.join(SUFFIXES)}")
+        looked = f"looked for {', '.join(SUFFIXES)}"
+        raise UsageError(f"no shards at {where}: {passed_over(others) if others else looked}")
     if augment:
         shards += [shard.twin(augment) for shard in shards]
     taken: dict[str, str] = {}
@@ -99,6 +98,33 @@ def find(where: str, augment: str = "") -> list[Shard]:
             )
         taken[shard.output_name] = shard.name
     return sorted(shards, key=lambda s: s.name)
+
+
+def passed_over(others: list[str]) -> str:
+    """One line on files that are JSON and no records."""
+    more = f" and {len(others) - 1:,} more hold" if len(others) > 1 else " holds"
+    return f"{others[0]}{more} no records: a .json file has to be an array of objects, or one object a line"
+
+
+def others(where: str) -> list[str]:
+    """Names of the JSON files there that hold no records, and so are no shards."""
+    return _shards(where)[1]
+
+
+def _shards(where: str) -> tuple[list[Shard], list[str]]:
+    from pipelines.formats import jsonl
+
+    shards, others = [], []
+    for path, name, told in stores.find(where) if stores.is_url(where) else _local(where):
+        kind = next((k for s, k in SUFFIXES.items() if name.lower().endswith(s)), None)
+        if kind is None or any(part.startswith((".", "_")) for part in name.split("/")):
+            continue
+        if jsonl.is_json(name) and not jsonl.holds_records(path):
+            others.append(name)
+            continue
+        stat = told or stat_of(path)
+        shards.append(Shard(path, name, kind, int(stat[0]), stat))
+    return shards, others
 
 
 def _local(where: str) -> Iterator[tuple[str, str, stores.Stat | None]]:
