@@ -160,10 +160,23 @@ def _merge(a: Kind, b: Kind) -> Kind:
     if isinstance(a, dict) and isinstance(b, dict):
         keys = [*a, *(k for k in b if k not in a)]
         return {k: _merge(a.get(k), b.get(k)) for k in keys} if len(keys) <= MAX_KEYS else "json"
+    if parts := _parts_beside_text(a, b) or _parts_beside_text(b, a):
+        return parts
     if isinstance(a, str) and isinstance(b, str) and {a, b} == {"int", "float"}:
         return "float"
     # "string" against "json" is the canonical shape's string for a value carried as JSON.
     return "json"
+
+
+def _parts_beside_text(parts: Kind, text: Kind) -> Kind:
+    """Content that is a text here and a list of typed parts there is parts everywhere: a text is one part."""
+    listed = text == "string" and isinstance(parts, list) and isinstance(parts[0], dict)
+    return parts if listed and "type" in parts[0] and _text_key(parts[0]) else None
+
+
+def _text_key(part: Any) -> str | None:
+    """Where a part has its text."""
+    return next((k for k in ("text", "value", "content") if k in part), None)
 
 
 def _arrow(kind: Kind) -> pa.DataType:
@@ -186,6 +199,8 @@ def _fit(value: Any, kind: pa.DataType) -> Any:
     if pa.types.is_string(kind):
         return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     if pa.types.is_list(kind):
+        if isinstance(value, str):
+            value = [{"type": "text", _text_key([f.name for f in kind.value_type]): value}]
         return [_fit(v, kind.value_type) for v in value]
     if pa.types.is_struct(kind):
         return {f.name: _fit(value.get(f.name), f.type) for f in kind}

@@ -192,6 +192,24 @@ def test_json_that_holds_no_records_is_told_of_and_not_taken_for_a_shard(corpusm
     )
 
 
+def test_content_in_parts_is_read_from_json_lines_also_beside_content_that_is_a_text(corpusmill, tmp_path):
+    (tmp_path / "in").mkdir()
+    answer = {"role": "assistant", "content": ENGLISH}
+    parts = [{"role": "user", "content": [{"type": "text", "text": "Why, anna.weiss@posteo.de?"}]}, answer]
+    valued = [
+        {"role": m, "content": [{"type": "text", "value": t}]} for m, t in (("user", "Hi"), ("assistant", ENGLISH))
+    ]
+    mixed = [{"messages": parts}, {"messages": [{"role": "user", "content": "Hi"}, answer]}]
+    (tmp_path / "in" / "mixed.jsonl").write_text("".join(json.dumps(r) + "\n" for r in mixed))
+    (tmp_path / "in" / "valued.jsonl").write_text(json.dumps({"messages": valued}))
+    corpusmill.run(tmp_path / "in", tmp_path / "out")
+    assert verdicts(tmp_path / "out", "mixed.parquet") == [(True, None, None)] * 2
+    assert verdicts(tmp_path / "out", "valued.parquet") == [(True, None, None)]
+    kept = pq.read_table(tmp_path / "out" / "data" / "mixed.parquet").to_pylist()
+    assert kept[0]["messages"][0]["content"] == [{"type": "text", "text": "Why, <EMAIL_ADDRESS>?"}]
+    assert kept[1]["messages"][0]["content"] == [{"type": "text", "text": "Hi"}]
+
+
 def test_a_torn_gzip_is_named(corpusmill, tmp_path):
     (tmp_path / "in").mkdir()
     packed = gzip.compress(b'{"text": "a"}\n' * 1000)
