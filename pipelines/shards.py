@@ -30,6 +30,9 @@ SUFFIXES = {
     ".ndjson.gz": "jsonl",
     ".jsonl.zst": "jsonl",
     ".ndjson.zst": "jsonl",
+    ".json": "jsonl",
+    ".json.gz": "jsonl",
+    ".json.zst": "jsonl",
 }
 
 _LONGEST = sorted(SUFFIXES, key=len, reverse=True)
@@ -206,9 +209,11 @@ def find(where: str, augment: str = "") -> Shards:
     """
     if not where:
         raise UsageError("no input: give --input, or input.path in the recipe")
-    found = Shards.of(_found(where))
+    others: list[str] = []
+    found = Shards.of(_found(where, others))
     if not len(found):
-        raise UsageError(f"no shards at {where}: looked for {', '.join(SUFFIXES)}")
+        looked = f"looked for {', '.join(SUFFIXES)}"
+        raise UsageError(f"no shards at {where}: {passed_over(others) if others else looked}")
     if augment:
         found = Shards.of(each for shard in found for each in (shard, shard.twin(augment)))
     found = found.by_name()
@@ -220,12 +225,33 @@ def find(where: str, augment: str = "") -> Shards:
     return found
 
 
-def _found(where: str) -> Iterator[Shard]:
+def passed_over(others: list[str]) -> str:
+    """One line on files that are JSON and no records."""
+    more = f" and {len(others) - 1:,} more hold" if len(others) > 1 else " holds"
+    return f"{others[0]}{more} no records: a .json file has to be an array of objects, or one object a line"
+
+
+def others(where: str) -> list[str]:
+    """Names of the JSON files there that hold no records, and so are no shards."""
+    found: list[str] = []
+    for _ in _found(where, found):
+        pass
+    return found
+
+
+def _found(where: str, others: list[str]) -> Iterator[Shard]:
+    """The shards; JSON files without records are added to ``others``."""
+    from pipelines.formats import jsonl
+
     for path, name, told in stores.find(where) if stores.is_url(where) else _local(where):
         kind = next((k for s, k in SUFFIXES.items() if name.lower().endswith(s)), None)
-        if kind is not None and not any(part.startswith((".", "_")) for part in name.split("/")):
-            stat = told or stat_of(path)
-            yield Shard(path, name, kind, int(stat[0]), stat)
+        if kind is None or any(part.startswith((".", "_")) for part in name.split("/")):
+            continue
+        if jsonl.is_json(name) and not jsonl.holds_records(path):
+            others.append(name)
+            continue
+        stat = told or stat_of(path)
+        yield Shard(path, name, kind, int(stat[0]), stat)
 
 
 def _local(where: str) -> Iterator[tuple[str, str, stores.Stat | None]]:

@@ -24,7 +24,7 @@ FILE = "made.json"
 
 def digest(recipe: Recipe, plan: Plan, receipts: Receipts, parents: Sequence[Mapping[str, str]]) -> str:
     """sha256 over what a manifest is made of; empty where other datasets go into it, as records are compared with theirs."""
-    if resolve.comparing(recipe) is not None:
+    if resolve.comparing(recipe):
         return ""
     told = [
         recipe.fingerprint(),

@@ -81,7 +81,9 @@ def plan(recipe: Recipe) -> str:
             lines.append(f"    carried along: {', '.join(unused)}")
     if len(made.kinds()) > 1:
         lines.append("  note: shards differ in schema; load_dataset will offer one configuration for each")
-    lines += [f"  cannot be read: {name}: {why}" for name, why in made.failed.items()]
+    lines += _unread(made)
+    if others := sorted(shards.others(recipe.input.path)):
+        lines.append(f"  passed over: {shards.passed_over(others)}")
     lines += _uncut(made, recipe.work.unit_bytes)
     rows = int(todo.rows.clip(min=0).sum())
     more = ", and copies of them" if recipe.input.augment and any(u.shard.augment for u in todo) else ""
@@ -94,6 +96,16 @@ def plan(recipe: Recipe) -> str:
         else "output: none given (--output)"
     )
     return "\n".join(lines)
+
+
+def _unread(made: Plan) -> Iterator[str]:
+    """Shards that cannot be read, those with the same fault together."""
+    by_fault: dict[str, list[str]] = {}
+    for name, why in made.failed.items():
+        by_fault.setdefault(why, []).append(name)
+    for why, names in by_fault.items():
+        more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
+        yield f"  cannot be read: {names[0]}{more}: {why}"
 
 
 LARGE = 4

@@ -1,4 +1,4 @@
-"""JSONL shards (plain, gzip, zstd): one pass learns the schema, a second makes Arrow batches.
+"""JSONL shards and JSON arrays of records (plain, gzip, zstd): one pass learns the schema, a second makes Arrow batches.
 
 Type inference that looks at the first lines fails on the first record that differs. Here every line is looked at, chat
 columns have one canonical shape whatever a file happens to hold, and whatever does not fit one type, tool definitions and
@@ -22,6 +22,7 @@ import zstandard
 from pipelines import stores
 from pipelines.errors import ShardError, unexpected
 from pipelines.formats import Part, Rows
+from pipelines.formats.elements import CHUNK, are_records, records
 
 AS_JSON = frozenset({"tools", "functions", "available_tools", "arguments", "parameters", "metadata"})
 """Keys whose values differ from record to record by nature."""
@@ -74,6 +75,20 @@ def rows(path: str, part: Part, schema: pa.Schema, batch_bytes: int) -> Iterator
             records, problems, size = [], {}, 0
     if records:
         yield Rows(_batch(records, schema), problems)
+
+
+def is_json(path: str) -> bool:
+    """Whether its name says JSON, which can be anything, and not JSON lines."""
+    return path.lower().removesuffix(".gz").removesuffix(".zst").endswith(".json")
+
+
+def holds_records(path: str) -> bool:
+    """Whether a ``.json`` file is a shard, by its beginning. What cannot be read is one: reading it will say what is wrong."""
+    try:
+        with stores.opened(path) as raw, _decompressed(raw, path) as stream:
+            return are_records(stream.read(CHUNK))
+    except (OSError, EOFError, ShardError, gzip.zlib.error, zstandard.ZstdError):  # type: ignore[attr-defined]
+        return True
 
 
 def _state(path: str) -> Any:
@@ -145,10 +160,23 @@ def _merge(a: Kind, b: Kind) -> Kind:
     if isinstance(a, dict) and isinstance(b, dict):
         keys = [*a, *(k for k in b if k not in a)]
         return {k: _merge(a.get(k), b.get(k)) for k in keys} if len(keys) <= MAX_KEYS else "json"
+    if parts := _parts_beside_text(a, b) or _parts_beside_text(b, a):
+        return parts
     if isinstance(a, str) and isinstance(b, str) and {a, b} == {"int", "float"}:
         return "float"
     # "string" against "json" is the canonical shape's string for a value carried as JSON.
     return "json"
+
+
+def _parts_beside_text(parts: Kind, text: Kind) -> Kind:
+    """Content that is a text here and a list of typed parts there is parts everywhere: a text is one part."""
+    listed = text == "string" and isinstance(parts, list) and isinstance(parts[0], dict)
+    return parts if listed and "type" in parts[0] and _text_key(parts[0]) else None
+
+
+def _text_key(part: Any) -> str | None:
+    """Where a part has its text."""
+    return next((k for k in ("text", "value", "content") if k in part), None)
 
 
 def _arrow(kind: Kind) -> pa.DataType:
@@ -171,6 +199,8 @@ def _fit(value: Any, kind: pa.DataType) -> Any:
     if pa.types.is_string(kind):
         return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     if pa.types.is_list(kind):
+        if isinstance(value, str):
+            value = [{"type": "text", _text_key([f.name for f in kind.value_type]): value}]
         return [_fit(v, kind.value_type) for v in value]
     if pa.types.is_struct(kind):
         return {f.name: _fit(value.get(f.name), f.type) for f in kind}
@@ -205,10 +235,10 @@ def _without_surrogates(value: Any) -> Any:
 
 
 def _lines(path: str) -> Iterator[bytes]:
-    """Lines that are not blank, without their ends."""
+    """Lines that are not blank, without their ends; of an array its elements."""
     try:
         with stores.opened(path) as raw, _decompressed(raw, path) as stream:
-            for line in stream:
+            for line in records(stream) if is_json(path) else stream:
                 if stripped := line.strip():
                     yield stripped
     except FileNotFoundError:

@@ -31,6 +31,7 @@ from pipelines.schemas.messages import (
     ORDER_CONTENT,
     ORDER_REASONING,
     ORDER_REST,
+    PART_TEXTS,
     REASONING_FIELDS,
     ROLE_NAMES,
     TEXT_PARTS,
@@ -137,10 +138,14 @@ class _Rows:
         if isinstance(part, str):
             self.add_content(part, at, names, path)
         for key, value in part.items() if isinstance(part, dict) else ():
-            if key == "text" and isinstance(value, str):
-                self.add_content(value, at, names, (*path, key))
-            elif key in REASONING_FIELDS and isinstance(value, str):
+            # A value is what the part's type says; a text is a text.
+            kind = str(part.get("type")) if key in PART_TEXTS else key
+            if kind in REASONING_FIELDS and isinstance(value, str):
                 self.add(value, at, REASONING, ORDER_REASONING, path=(*path, key))
+            elif kind in TEXT_PARTS and isinstance(value, str) and (key in PART_TEXTS or key == "text"):
+                self.add_content(value, at, names, (*path, key))
+            elif kind in CALL_ROLES and isinstance(value, str) and key in PART_TEXTS:
+                self.add(value, at, CONTENT, ORDER_CALL, path=(*path, key), raw_call=True)
             elif key not in _SKIPPED_IN_PARTS:
                 self.add_rest(value, at, (*path, key))
 
@@ -222,6 +227,8 @@ def _is_other(part: Any) -> bool:
     if not isinstance(part, dict):
         return part is not None and not isinstance(part, str)
     texts = (part.get(name) for name in ("text", *REASONING_FIELDS))
+    if part.get("type") in CALL_ROLES:
+        return not any(isinstance(part.get(name), str) for name in PART_TEXTS)
     return part.get("type") not in TEXT_PARTS and not any(isinstance(t, str) for t in texts)
 
 

@@ -50,23 +50,29 @@ REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")
 TEXT_PARTS = ("text", "input_text", "output_text", *REASONING_FIELDS)
 """Types of content parts that are text, or ought to be."""
 DATA = re.compile(rb"data:[\w.+\-/]{0,100}(?:;[\w=\-]{1,60})?;base64,")
+PART_TEXTS = ("value", "content")
+"""What some call the text of a part, whatever its type: ``{type: text, value: ...}``, ``{type: tool_call, value: ...}``."""
 _NOT_TEXT = frozenset({"type", "id", "tool_call_id", "role", "from", "name", "finish_reason", "weight"})
 
 ORDER_REASONING, ORDER_CONTENT, ORDER_CALL, ORDER_REST = 0, 1, 2, 1 << 20
 
 
-def lay_out(layout: Layout, column: str, array: pa.Array) -> None:
-    """All turns and segments of a list<struct> column; turns count from 0 in each record."""
-    offsets = list_offsets(array)
-    record = np.repeat(np.arange(len(array)), np.diff(offsets))
-    turn = np.arange(len(record)) - offsets[:-1][record]
-    values = list_values(array)
+def lay_out(layout: Layout, column: str, array: pa.Array, first: np.ndarray | int = 0) -> None:
+    """All turns and segments of a list<struct> column, or of a struct column: one message a record. Turns count from ``first`` of
+    each record."""
+    path: tuple[str, ...] = (column,)
+    record, turn, values = np.arange(len(array)), np.zeros(len(array), np.int64), array
+    if is_list(array.type):
+        offsets = list_offsets(array)
+        record = np.repeat(record, np.diff(offsets))
+        turn = np.arange(len(record)) - offsets[:-1][record]
+        values, path = list_values(array), (column, "[]")
+    turn = turn + (first if isinstance(first, int) else first[record])
     fields = {values.type.field(i).name: values.field(i) for i in range(values.type.num_fields)}
     role_name = fields[next(f for f in ROLE_FIELDS if f in fields)]
     role = codes(role_name, ROLE_NAMES, OTHER)
     content_field = next(f for f in CONTENT_FIELDS if f in fields)
     content = fields[content_field]
-    path = (column, "[]")
 
     facts = {"other_parts": _other_parts(content), "odd": _is_odd(content)}
     layout.turns(record, turn, role, is_null(content) | is_null(values), role_name, **facts)
@@ -149,14 +155,37 @@ def _parts(
     layout: Layout, path: tuple[str, ...], parts: pa.Array, where: dict[str, Any], ids: dict[str, Any], call: np.ndarray
 ) -> None:
     """Multi-part content: text and thoughts, in order; what else has strings in it is scanned with the metadata."""
+    kind = _field(parts, "type")
     for i in range(parts.type.num_fields):
         name, field = parts.type.field(i).name, parts.field(i)
         if name == "text" and is_string(field.type):
             _content(layout, (*path, name), field, where, ids, call)
+        elif name in PART_TEXTS and is_string(field.type) and kind is not None and is_string(kind.type):
+            _typed(layout, (*path, name), field, kind, where, ids)
         elif name in REASONING_FIELDS and is_string(field.type):
             layout.strings((*path, name), field, channel=REASONING, order=ORDER_REASONING, **where)
         elif name not in _NOT_TEXT:
             other_text(layout, (*path, name), field, **where)
+
+
+def _typed(
+    layout: Layout, path: tuple[str, ...], field: pa.Array, kind: pa.Array, where: dict[str, Any], ids: dict[str, Any]
+) -> None:
+    """What a part says in a field that is called the same whatever it is: its type tells."""
+    thought, call = _is_one_of(kind, REASONING_FIELDS), _is_one_of(kind, CALL_ROLES)
+    said = _is_one_of(kind, TEXT_PARTS) & ~thought | call
+
+    def only(which: np.ndarray) -> pa.Array:
+        return pc.if_else(pa.array(which), field, pa.scalar(None, field.type))
+
+    _content(layout, path, only(said), where, ids, call)
+    layout.strings(path, only(thought), channel=REASONING, order=ORDER_REASONING, **where)
+    other_text(layout, path, only(~said & ~thought), **where)
+
+
+def _is_one_of(names: pa.Array, wanted: tuple[str, ...]) -> np.ndarray:
+    found = pc.is_in(names.cast(pa.large_string()), pa.array(wanted, pa.large_string()))
+    return found.to_numpy(zero_copy_only=False)
 
 
 def _other_parts(content: pa.Array) -> np.ndarray:
@@ -170,8 +199,10 @@ def _other_parts(content: pa.Array) -> np.ndarray:
             other &= is_null(field)
     kind = _field(parts, "type")
     if kind is not None and is_string(kind.type):
-        textual = pc.is_in(kind.cast(pa.large_string()), pa.array(TEXT_PARTS, pa.large_string()))
-        other &= ~textual.to_numpy(zero_copy_only=False)
+        other &= ~_is_one_of(kind, TEXT_PARTS)
+        for name in PART_TEXTS:
+            if (field := _field(parts, name)) is not None and is_string(field.type):
+                other &= ~(_is_one_of(kind, CALL_ROLES) & ~is_null(field))
     at = np.repeat(np.arange(len(content)), np.diff(list_offsets(content)))
     return np.bincount(at[other], minlength=len(content)).astype(np.int32)
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from filters import paths
 from filters.batch import Batch
 from filters.reading import ReadFilter
-from pipelines.schemas import columns, documents, messages
+from pipelines.schemas import columns, documents, messages, pairs
 from pipelines.schemas.arrays import Text, compact, is_string
 from pipelines.schemas.layout import Layout, Leaf
 from pipelines.schemas.recognise import PERSONAL_FACTS, Columns
@@ -53,8 +53,11 @@ def read(
     else:
         if column := mapping.get("messages"):
             array = clean.column(column)
-            (documents if is_string(array.type) else messages).lay_out(layout, column, array)
+            reader = documents if is_string(array.type) else pairs if pairs.is_pairs(array.type) else messages
+            reader.lay_out(layout, column, array)
             turns = layout.turn_counts()
+            if column := mapping.get("chosen"):
+                messages.lay_out(layout, column, clean.column(column), turns)
         columns.lay_out(layout, clean, mapping, turns)
     if column := mapping.get("tools"):
         columns.lay_out_tools(layout, column, clean.column(column))

@@ -11,6 +11,7 @@ from filters import paths
 from pipelines.errors import ShardError, UsageError
 from pipelines.names import nearest
 from pipelines.schemas.arrays import is_list, is_list_of_struct, is_string
+from pipelines.schemas.pairs import is_pairs
 
 STANDARD = {
     "messages": "list of messages (structs with a role and a content), or the same as a JSON string",
@@ -19,6 +20,7 @@ STANDARD = {
     "input": "what the prompt is to be applied to (Alpaca)",
     "reasoning": "the reasoning before the response",
     "response": "what the assistant answered",
+    "chosen": "of two answers the better one, where it is a message of its own, or messages",
     "text": "plain text without roles",
     "tools": "tool definitions: JSON string, list of JSON strings, or list of structs",
     "id": "a unique key of the record",
@@ -35,12 +37,13 @@ CONTENT_FIELDS = ("content", "value", "text")
 
 _NAMES: dict[str, tuple[str, ...]] = {
     "messages": ("messages", "conversations", "conversation", "dialogue", "dialog", "chat", "trajectory", "turns"),
+    "chosen": ("chosen", "chosen_messages"),
     "system": ("system", "system_prompt"),
     "prompt": ("prompt", "instruction", "question", "query", "problem"),
     "input": ("input", "context"),
     "reasoning": ("reasoning_content", "reasoning", "thinking", "rationale"),
-    "response": ("response", "output", "completion", "answer", "solution"),
-    "text": ("text", "content", "document", "raw_content"),
+    "response": ("response", "output", "completion", "solution", "answer", "chosen"),
+    "text": ("text", "content", "document", "raw_content", "chosen"),
     "tools": ("tools", "functions", "available_tools"),
     "id": ("uuid", "id", "record_id", "conversation_id", "uid"),
     "license": (
@@ -114,12 +117,9 @@ def holds_text(kind: pa.DataType) -> bool:
 
 def _guess(schema: pa.Schema) -> dict[str, str]:
     mapping: dict[str, str] = {}
-    if column := _first(schema, (*_NAMES["messages"], "prompt", "input"), _is_messages):
-        mapping["messages"] = column
-        # Nemotron v1 and RL sets: the conversation so far in one column, the answer in another.
-        if column in ("prompt", "input") and (answer := _first(schema, _NAMES["response"], is_string)):
-            mapping["response"] = answer
-    elif column := _first(schema, _NAMES["messages"][:3], is_string):
+    if column := _first(schema, (*_NAMES["messages"], "prompt", "input", *_NAMES["chosen"]), _is_messages):
+        mapping = {"messages": column, **_answer(schema, column)}
+    elif column := (_first(schema, _NAMES["messages"], is_pairs) or _first(schema, _NAMES["messages"][:3], is_string)):
         mapping["messages"] = column
     else:
         for name in ("prompt", "response", "reasoning"):
@@ -142,6 +142,20 @@ def _guess(schema: pa.Schema) -> dict[str, str]:
     return mapping
 
 
+def _answer(schema: pa.Schema, messages: str) -> dict[str, str]:
+    """The column with the answer where the conversation does not end with one: Nemotron v1, RL sets, preferences."""
+    asked = messages in ("prompt", "input")
+    if asked and (answer := _first(schema, _NAMES["response"], is_string)):
+        return {"response": answer}
+    if messages not in _NAMES["chosen"] and "rejected" in schema.names:
+        if answer := _first(schema, _NAMES["chosen"], is_string):
+            return {"response": answer}
+        # A list beside a conversation is that conversation again, unless the conversation is what was asked.
+        if answer := _first(schema, _NAMES["chosen"], lambda k: _is_message(k) or (asked and _is_messages(k))):
+            return {"chosen": answer}
+    return {}
+
+
 def _given(schema: pa.Schema, given: Mapping[str, str]) -> dict[str, str]:
     for name, column in given.items():
         if name not in STANDARD:
@@ -155,8 +169,11 @@ def _given(schema: pa.Schema, given: Mapping[str, str]) -> dict[str, str]:
             raise ShardError(
                 f"column {given[name]!r} is mapped to {name} but is {_short(schema.field(given[name]).type)}"
             )
-    if "messages" in given and not (_is_messages(kind := schema.field(given["messages"]).type) or is_string(kind)):
-        raise ShardError(f"column {given['messages']!r} is mapped to messages but is {_short(kind)}")
+    for name, tests in (("messages", (_is_messages, is_pairs, is_string)), ("chosen", (_is_messages, _is_message))):
+        if name in given and not any(test(schema.field(given[name]).type) for test in tests):
+            raise ShardError(
+                f"column {given[name]!r} is mapped to {name} but is {_short(schema.field(given[name]).type)}"
+            )
     return dict(given)
 
 
@@ -165,6 +182,8 @@ def _name(schema: pa.Schema, mapping: Mapping[str, str]) -> str:
         kind = schema.field(mapping["messages"]).type
         if is_string(kind):
             return "messages as JSON strings"
+        if not _is_messages(kind):
+            return "pairs"
         if kind.value_type.get_field_index("from") >= 0:
             return "ShareGPT"
         return "Nemotron v1" if "response" in mapping else "OpenAI messages"
@@ -180,9 +199,13 @@ def _first(schema: pa.Schema, names: Iterable[str], test: Callable[[pa.DataType]
 
 
 def _is_messages(kind: pa.DataType) -> bool:
-    if not is_list_of_struct(kind):
+    return is_list_of_struct(kind) and _is_message(kind.value_type)
+
+
+def _is_message(kind: pa.DataType) -> bool:
+    if not pa.types.is_struct(kind):
         return False
-    fields = {kind.value_type.field(i).name for i in range(kind.value_type.num_fields)}
+    fields = {kind.field(i).name for i in range(kind.num_fields)}
     return bool(fields & set(ROLE_FIELDS)) and bool(fields & set(CONTENT_FIELDS))
 
 

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
 import subprocess
 from pathlib import Path
+from unittest.mock import patch
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from pipelines.cli import show
+from pipelines.formats import elements
+from pipelines.recipe import load
 from tests.pipelines.conftest import contents, manifest, write_shard
 
 ENGLISH = "Bread rises because yeast gives off gas, and the dough is stretchy enough to hold it in."
@@ -142,6 +149,65 @@ def test_jsonl_of_every_kind_never_fails_on_inference(corpusmill, tmp_path, suff
     called = next(r for r in rows if r["tools"] == '[{"name": "f"}]')
     assert called["messages"][0]["tool_calls"][0]["function"] == {"name": "f", "arguments": '{"x": 1}'}
     assert called["n"] == "1.5"
+
+
+TEXT = st.text(st.characters(codec="utf-8"))
+
+
+@given(
+    st.lists(st.dictionaries(TEXT, TEXT | st.integers() | st.lists(TEXT)), max_size=8),
+    st.sampled_from([None, 2]),
+    st.integers(1, 40),
+)
+@settings(max_examples=200, deadline=None)
+def test_an_array_is_read_record_by_record_wherever_the_chunks_end(records, indent, chunk):
+    raw = b"\xef\xbb\xbf \n" + json.dumps(records, indent=indent, ensure_ascii=False).encode()
+    with patch.object(elements, "CHUNK", chunk + 5):
+        assert [json.loads(r) for r in elements.records(io.BytesIO(raw))] == json.loads(raw)
+
+
+def test_a_set_published_as_one_json_array_is_read_and_a_torn_one_loses_its_last_record_alone(corpusmill, tmp_path):
+    (tmp_path / "in").mkdir()
+    rows = [{"instruction": f"Tell me of {i}, [now]", "input": "", "output": ENGLISH + ' "}],[{'} for i in range(4)]
+    (tmp_path / "in" / "whole.json").write_text(json.dumps(rows, indent=1))
+    (tmp_path / "in" / "torn.json").write_text(json.dumps(rows)[:-20])
+    (tmp_path / "in" / "lines.json").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    (tmp_path / "in" / "settings.json").write_text('{"model": {"layers": 2}}')
+    corpusmill.run(tmp_path / "in", tmp_path / "out")
+    assert [v[0] for v in verdicts(tmp_path / "out", "whole.parquet")] == [True] * 4
+    assert [v[0] for v in verdicts(tmp_path / "out", "lines.parquet")] == [True] * 4
+    assert [v[2] for v in verdicts(tmp_path / "out", "torn.parquet")] == [None, None, None, "json_invalid"]
+    assert pq.read_table(tmp_path / "out" / "data" / "whole.parquet").to_pylist() == rows
+    assert not (tmp_path / "out" / "data" / "settings.parquet").exists()
+
+
+def test_json_that_holds_no_records_is_told_of_and_not_taken_for_a_shard(corpusmill, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "settings.json").write_text('{"model": {"layers": 2}}')
+    said = corpusmill.run(tmp_path / "in", tmp_path / "out", code=2)
+    assert "settings.json holds no records: a .json file has to be an array of objects" in said
+    (tmp_path / "in" / "a.json").write_text('[{"text": "a"}]')
+    assert "passed over: settings.json holds no records" in show.plan(
+        load("default", [f"input.path={tmp_path / 'in'}"])
+    )
+
+
+def test_content_in_parts_is_read_from_json_lines_also_beside_content_that_is_a_text(corpusmill, tmp_path):
+    (tmp_path / "in").mkdir()
+    answer = {"role": "assistant", "content": ENGLISH}
+    parts = [{"role": "user", "content": [{"type": "text", "text": "Why, anna.weiss@posteo.de?"}]}, answer]
+    valued = [
+        {"role": m, "content": [{"type": "text", "value": t}]} for m, t in (("user", "Hi"), ("assistant", ENGLISH))
+    ]
+    mixed = [{"messages": parts}, {"messages": [{"role": "user", "content": "Hi"}, answer]}]
+    (tmp_path / "in" / "mixed.jsonl").write_text("".join(json.dumps(r) + "\n" for r in mixed))
+    (tmp_path / "in" / "valued.jsonl").write_text(json.dumps({"messages": valued}))
+    corpusmill.run(tmp_path / "in", tmp_path / "out")
+    assert verdicts(tmp_path / "out", "mixed.parquet") == [(True, None, None)] * 2
+    assert verdicts(tmp_path / "out", "valued.parquet") == [(True, None, None)]
+    kept = pq.read_table(tmp_path / "out" / "data" / "mixed.parquet").to_pylist()
+    assert kept[0]["messages"][0]["content"] == [{"type": "text", "text": "Why, <EMAIL_ADDRESS>?"}]
+    assert kept[1]["messages"][0]["content"] == [{"type": "text", "text": "Hi"}]
 
 
 def test_a_torn_gzip_is_named(corpusmill, tmp_path):

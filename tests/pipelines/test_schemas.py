@@ -343,3 +343,99 @@ def test_a_document_that_is_no_chat_has_no_turn_and_takes_none_of_its_neighbours
     assert turns.tolist() == [0, 2, 0]
     assert np.all(segments.turn < turns[segments.record])
     assert sorted(map(segments.text, range(len(segments)))) == ["hi", "ho", "more words", "only words"]
+
+
+PARTS = [
+    {"role": "user", "content": [{"type": "text", "value": "What do you see?"}]},
+    {
+        "role": "assistant",
+        "content": [
+            {"type": "reasoning", "value": "I look."},
+            {"type": "tool_call", "value": '{"name": "look", "arguments": {"at": "sky"}}'},
+        ],
+    },
+    {"role": "tool", "content": [{"type": "text", "value": "blue"}]},
+    {"role": "assistant", "content": [{"type": "text", "value": "<think>Hm.</think>Blue."}]},
+]
+
+
+def test_parts_whose_text_is_called_value_are_what_their_type_says():
+    expected = [
+        (0, 0, "user", "content", "What do you see?"),
+        (0, 1, "assistant", "reasoning", "I look."),
+        (0, 1, "assistant", "tool_call", '{"at": "sky"}'),
+        (0, 2, "tool", "tool_result", "blue"),
+        (0, 3, "assistant", "reasoning", "Hm."),
+        (0, 3, "assistant", "content", "Blue."),
+    ]
+    for batch in (batch_of([{"messages": PARTS}]), batch_of([{"messages": json.dumps(PARTS)}])):
+        assert rows(batch) == expected
+        assert batch.segments.names.to_pylist()[2] == "look"
+        assert batch.turns.other_parts.tolist() == [0, 0, 0, 0]
+
+
+def test_a_part_of_another_type_is_no_text_whatever_it_holds():
+    parts = [{"type": "text", "value": "See"}, {"type": "image_path", "value": "a.png"}]
+    for messages in ([{"role": "user", "content": parts}], json.dumps([{"role": "user", "content": parts}])):
+        batch = batch_of([{"messages": messages}])
+        assert [r[3:] for r in rows(batch)] == [("content", "See"), ("metadata", "a.png")]
+        assert batch.turns.other_parts.tolist() == [1]
+
+
+ASKED = [{"role": "user", "content": "Hi"}]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"chosen": [*ASKED, {"role": "assistant", "content": "Hello"}], "rejected": [*ASKED]},
+        {"chosen_messages": [*ASKED, {"role": "assistant", "content": "Hello"}], "rejected_messages": [*ASKED]},
+        {"prompt": ASKED, "chosen": [{"role": "assistant", "content": "Hello"}], "rejected": [*ASKED]},
+        {"prompt": "Hi", "chosen": "Hello", "rejected": "Go away"},
+        {"conversations": [{"from": "human", "value": "Hi"}], "chosen": "Hello", "rejected": "Go away"},
+        {
+            "conversations": [{"from": "human", "value": "Hi"}],
+            "chosen": {"from": "gpt", "value": "Hello"},
+            "rejected": {"from": "gpt", "value": "Go away"},
+        },
+    ],
+    ids=["messages", "named messages", "prompt and messages", "strings", "ShareGPT and string", "ShareGPT and message"],
+)
+def test_of_a_preference_the_chosen_answer_is_what_is_judged(row):
+    told = [r[1:] for r in rows(batch_of([row])) if r[3] != "metadata"]
+    assert told == [(0, "user", "content", "Hi"), (1, "assistant", "content", "Hello")]
+
+
+def test_a_conversation_that_has_its_answer_does_not_get_the_chosen_one_again():
+    whole = [*ASKED, {"role": "assistant", "content": "Hello"}]
+    batch = batch_of([{"prompt": "Hi", "messages": whole, "chosen": whole, "rejected": ASKED}])
+    assert [r[1:] for r in rows(batch) if r[3] != "metadata"] == [
+        (0, "user", "content", "Hi"),
+        (1, "assistant", "content", "Hello"),
+    ]
+
+
+def test_a_worked_solution_is_the_response_and_a_bare_answer_beside_it_is_not():
+    mapping = recognise(pa.schema([(n, pa.string()) for n in ("problem", "solution", "answer")])).mapping
+    assert mapping["response"] == "solution"
+
+
+def test_exchanges_are_two_turns_each_and_a_system_prompt_is_one_more():
+    firefly = [{"human": "Hi", "assistant": "Hello"}, {"human": "Why?", "assistant": "<think>hm</think>So."}]
+    assert [*rows(batch_of([{"conversation": firefly}, {"conversation": firefly[:1]}]))] == [
+        (0, 0, "user", "content", "Hi"),
+        (0, 1, "assistant", "content", "Hello"),
+        (0, 2, "user", "content", "Why?"),
+        (0, 3, "assistant", "reasoning", "hm"),
+        (0, 3, "assistant", "content", "So."),
+        (1, 0, "user", "content", "Hi"),
+        (1, 1, "assistant", "content", "Hello"),
+    ]
+    xtuner = [{"system": "Be brief.", "input": "Hi", "output": "Hello"}, {"system": None, "input": "a", "output": "b"}]
+    assert [r[1:3] for r in rows(batch_of([{"conversation": xtuner}]))] == [
+        (0, "system"),
+        (1, "user"),
+        (2, "assistant"),
+        (3, "user"),
+        (4, "assistant"),
+    ]
