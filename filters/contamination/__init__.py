@@ -136,6 +136,7 @@ class _Found:
     def __init__(self, batch: Batch, index: Any, hits: Any, answers: list[str]) -> None:
         self.batch, self.index, self.hits, self.answers = batch, index, hits, answers
         self.record = batch.segments.record[hits.segment].astype(np.int64)
+        self._by_record = np.argsort(self.record, kind="stable")
         self.item, self.count = self._best()
 
     def _best(self) -> tuple[np.ndarray, np.ndarray]:
@@ -191,7 +192,7 @@ class _Found:
 
     def places(self, record: int) -> list[tuple[int, int, int]]:
         """Stretches of text in which the record's item stands: segment, start and end in bytes."""
-        own = (self.record == record) & self._of_item(self.item[record])
+        own = self._of_item(record)
         found: list[tuple[int, int, int]] = []
         for segment, start, end in zip(
             self.hits.segment[own].tolist(), self.hits.start[own].tolist(), self.hits.end[own].tolist(), strict=True
@@ -200,14 +201,17 @@ class _Found:
                 found[-1] = (segment, found[-1][1], max(end, found[-1][2]))
             else:
                 found.append((segment, start, end))
-        whole = [int(s) for s, i in self.hits.whole.tolist() if self.batch.segments.record[s] == record]
+        whole = self.hits.whole[self.batch.segments.record[self.hits.whole[:, 0]] == record, 0].tolist()
         return found or [(s, 0, int(self.batch.segments.length[s])) for s in whole]
 
-    def _of_item(self, item: int) -> np.ndarray:
-        """Which hits are n-grams of an item."""
-        mine = np.zeros(len(self.index.grams), bool)
-        mine[np.searchsorted(self.index.first, np.flatnonzero(self.index.owners == item), side="right") - 1] = True
-        return mine[self.hits.gram]
+    def _of_item(self, record: int) -> np.ndarray:
+        """Which hits of the record are n-grams of its item. Only its own are looked at: the index may hold millions."""
+        index = self.index
+        mine = self._by_record[slice(*np.searchsorted(self.record, (record, record + 1), sorter=self._by_record))]
+        grams = self.hits.gram[mine]
+        first, times = index.first[grams], index.first[grams + 1] - index.first[grams]
+        owners = index.owners[np.repeat(first - np.cumsum(times) + times, times) + np.arange(times.sum())]
+        return mine[np.unique(np.repeat(np.arange(len(mine)), times)[owners == self.item[record]])]
 
 
 def _folded(text: bytes) -> str:
