@@ -21,7 +21,7 @@ class ContaminationOptions(Options, frozen=True, kw_only=True):
     benchmarks: Annotated[
         str,
         msgspec.Meta(
-            description="Folder of benchmarks as Parquet or JSONL (or one file); a benchmark is named after its folder or file."
+            description="Folder of benchmarks as Parquet or JSON (or one file); a benchmark is named after its folder or file."
         ),
     ] = ""
     question: Annotated[
@@ -87,7 +87,7 @@ class ContaminationFilter(Filter):
         from filters.contamination.index import build
 
         loaded = items.load(o.benchmarks, o.question, o.answer)
-        self._answers = [_folded(answer) for b in loaded for answer in b.answers]
+        self._answers = pa.chunked_array([chunk for b in loaded for chunk in b.answers.chunks], pa.large_string())
         self._index = build(loaded, o.words, o.common, o.shortest)
         if not len(self._index.grams):
             raise ConfigError(f"contamination: no item at {o.benchmarks} has {o.words} words: set `words` lower")
@@ -133,7 +133,7 @@ class ContaminationFilter(Filter):
 class _Found:
     """What one batch has of the index."""
 
-    def __init__(self, batch: Batch, index: Any, hits: Any, answers: list[str]) -> None:
+    def __init__(self, batch: Batch, index: Any, hits: Any, answers: pa.ChunkedArray) -> None:
         self.batch, self.index, self.hits, self.answers = batch, index, hits, answers
         self.record = batch.segments.record[hits.segment].astype(np.int64)
         self._by_record = np.argsort(self.record, kind="stable")
@@ -181,13 +181,13 @@ class _Found:
 
     def _answered(self, record: int) -> bool:
         """Whether an assistant turn of the record says the item's answer."""
-        answer = self.answers[self.item[record]]
+        answer = _folded(self.answers[self.item[record]].as_py())
         if not answer.strip():
             return False
         segments = self.batch.segments
         own = range(self.batch.record_start[record], self.batch.record_start[record + 1])
         return any(
-            segments.role[i] == ASSISTANT and answer in _folded(segments.bytes(i)) for i in own if segments.length[i]
+            segments.role[i] == ASSISTANT and _says(segments.bytes(i), answer) for i in own if segments.length[i]
         )
 
     def places(self, record: int) -> list[tuple[int, int, int]]:
@@ -214,8 +214,15 @@ class _Found:
         return mine[np.unique(np.repeat(np.arange(len(mine)), times)[owners == self.item[record]])]
 
 
-def _folded(text: bytes) -> str:
+def _says(text: bytes, answer: str) -> bool:
+    """Whether the words of a folded answer stand in a text. Most texts lack one of them, which bytes alone tell of ASCII."""
+    if text.isascii() and not all(word.encode() in text.lower() for word in answer.split()):
+        return False
+    return answer in _folded(text.decode("utf-8", "replace"))
+
+
+def _folded(text: str) -> str:
     """Words of a text in lower case, with one space between and around, so that ``in`` compares whole words."""
     import re
 
-    return " " + " ".join(re.findall(r"\w+", text.decode("utf-8", "replace").lower())) + " "
+    return " " + " ".join(re.findall(r"\w+", text.lower())) + " "
