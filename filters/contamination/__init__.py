@@ -165,7 +165,7 @@ class _Found:
         for segment, item in self.hits.whole.tolist():
             record = self.batch.segments.record[segment]
             if not exact[record]:
-                exact[record], self.item[record] = True, item
+                exact[record], self.item[record], self.count[record] = True, item, index.size[item]
         known = self.item >= 0
         share = np.zeros(n, np.float32)
         share[known] = self.count[known] / np.maximum(index.size[self.item[known]], 1)

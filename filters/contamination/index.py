@@ -85,8 +85,11 @@ def build(benchmarks: Sequence[Benchmark], n: int, common: int, shortest: int) -
     wholes = np.zeros((len(start), 2), np.uint64)
     total = kernels.grams(data, start, end, n, kinds(), folded(), out, first, wholes)
     owner = np.repeat(np.arange(len(start)), np.diff(first))
+    # An item that comes again (another split or configuration) is the first one: else its own words would be set phrases.
+    once = _firsts(wholes[:, 0])[owner]
     # Different n-grams of an item, sorted by n-gram and then by item, which they are in the order of already.
-    out = out[:total]
+    out, owner = out[:total][once], owner[once]
+    total = len(out)
     order = np.argsort(out, kind="stable")
     out, owner = out[order], owner[order]
     new = np.ones(total, bool)
@@ -109,6 +112,13 @@ def build(benchmarks: Sequence[Benchmark], n: int, common: int, shortest: int) -
         np.concatenate(numbers) if numbers else np.zeros(0, np.int64),
         {int(h): int(i) for i, h in reversed(list(enumerate(wholes[:, 0]))) if long[i]},
     )
+
+
+def _firsts(hashes: np.ndarray) -> np.ndarray:
+    """bool[n]: whether a hash stands there for the first time."""
+    first = np.zeros(len(hashes), bool)
+    first[np.unique(hashes, return_index=True)[1]] = True
+    return first
 
 
 def _buffers(texts: list[pa.LargeStringArray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

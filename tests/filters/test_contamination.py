@@ -230,3 +230,23 @@ def test_a_folder_behind_a_link_is_read_once_and_loops_end(folder, tmp_path):
     (tmp_path / "self").symlink_to(tmp_path)
     judged = judge(tmp_path, [{"prompt": QUESTIONS[0], "response": "So."}])
     assert judged.scores["benchmark"].to_pylist() == ["linked"]
+
+
+def test_an_item_that_stands_in_many_files_is_still_found(tmp_path):
+    """Twelve copies are more than ``common``: were they twelve items, its own words would be set phrases."""
+    for i in range(12):
+        (tmp_path / f"copy{i:02}.jsonl").write_bytes(_lines(ROWS[:1]))
+    judged = judge(tmp_path, [{"prompt": f"Well. {QUESTIONS[0]} Hm.", "response": "So."}])
+    assert judged.scores["overlap"].to_pylist() == [1]
+    assert judged.scores["benchmark"].to_pylist() == ["copy00"]
+
+
+def test_the_overlap_told_of_an_item_that_a_text_is_is_that_item_s(tmp_path):
+    """Every n-gram of the short item is a set phrase, so the text has most of another one; what is told is still of one item."""
+    short, rest = "one two three four five six seven", ["red", "green", "blue", "white"]
+    rows = [{"question": f"{short} {' '.join([r] * 9)}"} for r in rest]
+    (tmp_path / "a.jsonl").write_bytes(_lines([{"question": f"{short} eight"}, *rows]))
+    judged = judge(tmp_path, [{"prompt": f"{short} eight", "response": f"{short} {' '.join(['red'] * 9)}"}], common=4)
+    assert judged.scores["exact"].to_pylist() == [True]
+    assert judged.scores["item"].to_pylist() == [0]
+    assert (judged.scores["ngrams"].to_pylist(), judged.scores["overlap"].to_pylist()) == ([1], [1])
