@@ -21,7 +21,7 @@ class ContaminationOptions(Options, frozen=True, kw_only=True):
     benchmarks: Annotated[
         str,
         msgspec.Meta(
-            description="Folder of benchmarks as Parquet or JSONL (or one file); a benchmark is named after its folder or file."
+            description="Folder of benchmarks as Parquet or JSON (or one file); a benchmark is named after its folder or file."
         ),
     ] = ""
     question: Annotated[
@@ -87,7 +87,7 @@ class ContaminationFilter(Filter):
         from filters.contamination.index import build
 
         loaded = items.load(o.benchmarks, o.question, o.answer)
-        self._answers = [_folded(answer) for b in loaded for answer in b.answers]
+        self._answers = pa.chunked_array([chunk for b in loaded for chunk in b.answers.chunks], pa.large_string())
         self._index = build(loaded, o.words, o.common, o.shortest)
         if not len(self._index.grams):
             raise ConfigError(f"contamination: no item at {o.benchmarks} has {o.words} words: set `words` lower")
@@ -133,9 +133,10 @@ class ContaminationFilter(Filter):
 class _Found:
     """What one batch has of the index."""
 
-    def __init__(self, batch: Batch, index: Any, hits: Any, answers: list[str]) -> None:
+    def __init__(self, batch: Batch, index: Any, hits: Any, answers: pa.ChunkedArray) -> None:
         self.batch, self.index, self.hits, self.answers = batch, index, hits, answers
         self.record = batch.segments.record[hits.segment].astype(np.int64)
+        self._by_record = np.argsort(self.record, kind="stable")
         self.item, self.count = self._best()
 
     def _best(self) -> tuple[np.ndarray, np.ndarray]:
@@ -164,7 +165,7 @@ class _Found:
         for segment, item in self.hits.whole.tolist():
             record = self.batch.segments.record[segment]
             if not exact[record]:
-                exact[record], self.item[record] = True, item
+                exact[record], self.item[record], self.count[record] = True, item, index.size[item]
         known = self.item >= 0
         share = np.zeros(n, np.float32)
         share[known] = self.count[known] / np.maximum(index.size[self.item[known]], 1)
@@ -180,18 +181,18 @@ class _Found:
 
     def _answered(self, record: int) -> bool:
         """Whether an assistant turn of the record says the item's answer."""
-        answer = self.answers[self.item[record]]
+        answer = _folded(self.answers[self.item[record]].as_py())
         if not answer.strip():
             return False
         segments = self.batch.segments
         own = range(self.batch.record_start[record], self.batch.record_start[record + 1])
         return any(
-            segments.role[i] == ASSISTANT and answer in _folded(segments.bytes(i)) for i in own if segments.length[i]
+            segments.role[i] == ASSISTANT and _says(segments.bytes(i), answer) for i in own if segments.length[i]
         )
 
     def places(self, record: int) -> list[tuple[int, int, int]]:
         """Stretches of text in which the record's item stands: segment, start and end in bytes."""
-        own = (self.record == record) & self._of_item(self.item[record])
+        own = self._of_item(record)
         found: list[tuple[int, int, int]] = []
         for segment, start, end in zip(
             self.hits.segment[own].tolist(), self.hits.start[own].tolist(), self.hits.end[own].tolist(), strict=True
@@ -200,18 +201,28 @@ class _Found:
                 found[-1] = (segment, found[-1][1], max(end, found[-1][2]))
             else:
                 found.append((segment, start, end))
-        whole = [int(s) for s, i in self.hits.whole.tolist() if self.batch.segments.record[s] == record]
+        whole = self.hits.whole[self.batch.segments.record[self.hits.whole[:, 0]] == record, 0].tolist()
         return found or [(s, 0, int(self.batch.segments.length[s])) for s in whole]
 
-    def _of_item(self, item: int) -> np.ndarray:
-        """Which hits are n-grams of an item."""
-        mine = np.zeros(len(self.index.grams), bool)
-        mine[np.searchsorted(self.index.first, np.flatnonzero(self.index.owners == item), side="right") - 1] = True
-        return mine[self.hits.gram]
+    def _of_item(self, record: int) -> np.ndarray:
+        """Which hits of the record are n-grams of its item. Only its own are looked at: the index may hold millions."""
+        index = self.index
+        mine = self._by_record[slice(*np.searchsorted(self.record, (record, record + 1), sorter=self._by_record))]
+        grams = self.hits.gram[mine]
+        first, times = index.first[grams], index.first[grams + 1] - index.first[grams]
+        owners = index.owners[np.repeat(first - np.cumsum(times) + times, times) + np.arange(times.sum())]
+        return mine[np.unique(np.repeat(np.arange(len(mine)), times)[owners == self.item[record]])]
 
 
-def _folded(text: bytes) -> str:
+def _says(text: bytes, answer: str) -> bool:
+    """Whether the words of a folded answer stand in a text. Most texts lack one of them, which bytes alone tell of ASCII."""
+    if text.isascii() and not all(word.encode() in text.lower() for word in answer.split()):
+        return False
+    return answer in _folded(text.decode("utf-8", "replace"))
+
+
+def _folded(text: str) -> str:
     """Words of a text in lower case, with one space between and around, so that ``in`` compares whole words."""
     import re
 
-    return " " + " ".join(re.findall(r"\w+", text.decode("utf-8", "replace").lower())) + " "
+    return " " + " ".join(re.findall(r"\w+", text.lower())) + " "

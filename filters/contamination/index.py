@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import pyarrow as pa
 
 from filters.batch import Segments
 from filters.characters import folded, kinds
@@ -79,17 +80,17 @@ class Index:
 def build(benchmarks: Sequence[Benchmark], n: int, common: int, shortest: int) -> Index:
     """common: an n-gram that stands in more items than this is a phrase of the benchmark's and says nothing of an item. shortest: words
     below which a whole item says nothing."""
-    texts = [text for b in benchmarks for text in b.questions]
-    data = np.frombuffer(b"".join(texts), np.uint8)
-    end = np.cumsum([len(t) for t in texts], dtype=np.int64)
-    start = end - np.array([len(t) for t in texts], np.int64)
-    out, first = np.empty(len(data) + 1, np.uint64), np.zeros(len(texts) + 1, np.int64)
-    wholes = np.zeros((len(texts), 2), np.uint64)
+    data, start, end = _buffers([chunk for b in benchmarks for chunk in b.questions.chunks])
+    out, first = np.empty((end - start).sum() + 1, np.uint64), np.zeros(len(start) + 1, np.int64)
+    wholes = np.zeros((len(start), 2), np.uint64)
     total = kernels.grams(data, start, end, n, kinds(), folded(), out, first, wholes)
-    owner = np.repeat(np.arange(len(texts)), np.diff(first))
-    # Different n-grams of an item, sorted by n-gram and then by item.
-    out = out[:total]
-    order = np.lexsort((owner, out))
+    owner = np.repeat(np.arange(len(start)), np.diff(first))
+    # An item that comes again (another split or configuration) is the first one: else its own words would be set phrases.
+    once = _firsts(wholes[:, 0])[owner]
+    # Different n-grams of an item, sorted by n-gram and then by item, which they are in the order of already.
+    out, owner = out[:total][once], owner[once]
+    total = len(out)
+    order = np.argsort(out, kind="stable")
     out, owner = out[order], owner[order]
     new = np.ones(total, bool)
     new[1:] = (out[1:] != out[:-1]) | (owner[1:] != owner[:-1])
@@ -106,11 +107,25 @@ def build(benchmarks: Sequence[Benchmark], n: int, common: int, shortest: int) -
         grams[rare],
         np.concatenate([[0], np.cumsum(counts[rare])]),
         owners,
-        np.bincount(owners, minlength=len(texts)),
+        np.bincount(owners, minlength=len(start)),
         np.repeat(np.arange(len(benchmarks)), [len(b.questions) for b in benchmarks]),
         np.concatenate(numbers) if numbers else np.zeros(0, np.int64),
         {int(h): int(i) for i, h in reversed(list(enumerate(wholes[:, 0]))) if long[i]},
     )
+
+
+def _firsts(hashes: np.ndarray) -> np.ndarray:
+    """bool[n]: whether a hash stands there for the first time."""
+    first = np.zeros(len(hashes), bool)
+    first[np.unique(hashes, return_index=True)[1]] = True
+    return first
+
+
+def _buffers(texts: list[pa.LargeStringArray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Texts' bytes, and where each begins and ends in them."""
+    _, offsets, data = pa.concat_arrays([pa.array([], pa.large_string()), *texts]).buffers()
+    at = np.frombuffer(offsets, np.int64)
+    return np.zeros(0, np.uint8) if data is None else np.frombuffer(data, np.uint8), at[:-1], at[1:]
 
 
 def _chunks(segments: Segments, which: np.ndarray) -> Iterator[np.ndarray]:
