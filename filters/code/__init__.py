@@ -77,6 +77,7 @@ class CodeFilter(Filter):
         from filters.code import parsers
 
         parsers.required()
+        self._parsers = parsers.shared()
         self._channels = tuple(CHANNELS.index(c) for c in self.options.channels)
 
     @classmethod
@@ -87,16 +88,11 @@ class CodeFilter(Filter):
         """scores: blocks of each verdict, and the language that most bytes of code are in. Evidence: the line of the first error of each
         block that is not verified; the rule is verdict, language and cause."""
         from filters.code.blocks import blocks
-        from filters.code.check import check
 
         counts = {s: np.zeros(len(batch), np.int32) for s in (VERIFIED, LEGACY, REFUTED, UNVERIFIABLE)}
         sizes: dict[int, dict[str, int]] = {}
         evidence, shown = Evidence(), np.zeros(len(batch), np.int32)
-        for block in blocks(batch, self._channels):
-            found = check(block, self.options.most_bytes)
-            if found is None:
-                continue
-            language, verdict = found
+        for block, language, verdict in self._parsers.checked(blocks(batch, self._channels), self.options.most_bytes):
             record = int(batch.segments.record[block.segment])
             counts[verdict.status][record] += 1
             size = sizes.setdefault(record, {})

@@ -1,18 +1,16 @@
-"""Run as a script, by ``filters.numbers.symbolic``: pairs of formulas as JSON lines in, ``true``, ``false`` or a reason out.
-
-It imports nothing of ours, so that it starts as fast as sympy does.
-"""
+"""Run as a script, by ``filters.numbers.symbolic``: pairs of formulas as JSON in, ``true``, ``false`` or a reason out."""
 
 from __future__ import annotations
 
 import json
 import logging
-import os
 import re
-import resource
 import signal
 import sys
-from typing import Any, BinaryIO
+from collections.abc import Iterator
+from typing import Any
+
+from filters import bounded
 
 GRACE = 2
 """Seconds that Python has to stop by itself before the kernel ends the process: one large multiplication hears no signal."""
@@ -23,20 +21,15 @@ class TooLong(BaseException):
 
 
 def main(seconds: int, memory: int) -> None:
-    answers = _private_output()
     logging.disable(logging.CRITICAL)
     import math_verify  # noqa: F401  (before the limits: it reads files)
 
-    _limit(resource.RLIMIT_AS, memory)
-    _limit(resource.RLIMIT_FSIZE, 0)
-    _limit(resource.RLIMIT_CORE, 0)
+    def answers(pair: bytes) -> Iterator[bytes]:
+        bounded.allow(seconds + GRACE)
+        yield json.dumps(_judged(json.loads(pair), seconds)).encode()
+
     signal.signal(signal.SIGPROF, _too_long)
-    for line in sys.stdin.buffer:
-        used = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
-        hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
-        resource.setrlimit(resource.RLIMIT_CPU, (int(used) + seconds + GRACE + 1, hard))
-        answers.write(json.dumps(_judged(json.loads(line), seconds)).encode() + b"\n")
-        answers.flush()
+    bounded.serve(answers, memory)
 
 
 def _judged(pair: dict[str, str], seconds: int) -> bool | str:
@@ -84,21 +77,6 @@ def _parsed(formula: str) -> list[Any]:
 
 def _too_long(_signal: int, _frame: object) -> None:
     raise TooLong
-
-
-def _limit(kind: int, most: int) -> None:
-    try:
-        resource.setrlimit(kind, (most, most))
-    except (OSError, ValueError):
-        return  # not every system knows every limit; those of time hold on all
-
-
-def _private_output() -> BinaryIO:
-    """Standard output for the answers alone: whatever else is printed goes nowhere."""
-    own = os.fdopen(os.dup(1), "wb")
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    return own
 
 
 if __name__ == "__main__":
