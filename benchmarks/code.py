@@ -1,6 +1,7 @@
 """Code: how much real code is called broken, whole and in fragments, and how much of what was broken on purpose is caught.
 
-    python benchmarks/code.py FOLDER... [--files N] [--languages python,c] [--mutants] [--show N] [--data PARQUET...] [--tools all|NAME...]
+    python benchmarks/code.py FOLDER... [--files N] [--languages python,c] [--mutants] [--child] [--show N] [--data PARQUET...]
+        [--tools all|NAME...]
 
 FOLDERs hold source files, found by their endings: an installed system has most (``/usr``), with Debian's packages golang-go, ruby,
 php-symfony-console, librust-tokio-dev, openjdk-17-source (unpacked), lua-penlight, texlive-latex-base, and npm packages for JavaScript and
@@ -29,11 +30,14 @@ import pyarrow.parquet as pq
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import code_oracles  # noqa: E402
+from benchmarks import code_mutants, code_oracles  # noqa: E402
 from filters.code import CodeFilter, CodeOptions, tools  # noqa: E402
+from filters.code.blocks import Block  # noqa: E402
+from filters.code.check import judged  # noqa: E402
 from filters.code.compile import Compilers, version  # noqa: E402
 from filters.code.execute import Runner  # noqa: E402
 from filters.code.grammars import GRAMMARS, parse  # noqa: E402
+from filters.code.parsers import Parsers  # noqa: E402
 from pipelines.schemas.read import read  # noqa: E402
 from pipelines.schemas.recognise import recognise  # noqa: E402
 
@@ -158,6 +162,7 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=300)
     parser.add_argument("--languages", default=",".join(ENDINGS))
     parser.add_argument("--mutants", action="store_true")
+    parser.add_argument("--child", action="store_true", help="what the process of its own costs")
     parser.add_argument("--show", type=int, default=0, help="paths of that many refuted files a language")
     parser.add_argument("--missed", type=Path, help="a file for the mutants that are not caught")
     parser.add_argument("--data", nargs="*", type=Path, default=[])
@@ -176,6 +181,8 @@ def main() -> None:
         kept = dict(real(given))
         print("pieces        n  verified legacy   open refuted")
         fragments(kept, given.show)
+        if given.child:
+            child(kept)
         if given.mutants:
             mutants(kept, given.missed and given.missed.open("w"))
     if TOOLS:
@@ -213,26 +220,56 @@ def fragments(kept: dict[str, list[str]], show: int) -> None:
 
 
 def mutants(kept: dict[str, list[str]], dump: TextIO | None) -> None:
-    print("mutants       n  errors  caught       %  missed, of all errors that the compiler reports")
+    """Only files that the language's own tool takes are broken, and only what it refuses then counts; without a tool every mutant does."""
+    print("mutants      files errors  caught       %  by kind of slip: caught of errors")
     sums = [0, 0]
     for language, codes in kept.items():
         short = [c for c in codes if len(c) <= MUTATED]
-        for operator, made in code_oracles.mutants(language, short, random.Random(0)).items():
-            errors = code_oracles.errors(language, made)
-            wrong = [m for m, e in zip(made, errors, strict=True) if e]
+        if code_oracles.has_oracle(language):
+            short = [c for c, wrong in zip(short, code_oracles.errors(language, short), strict=True) if not wrong]
+        kinds: dict[str, tuple[int, int]] = {}
+        made = code_mutants.mutants(language, short, random.Random(0))
+        if not code_oracles.has_oracle(language):
+            made = {kind: made[kind] for kind in code_mutants.CERTAIN if kind in made}
+        texts = [text for group in made.values() for text in group]
+        told = iter(code_oracles.errors(language, texts))
+        for kind, group in made.items():
+            wrong = [text for text in group if next(told)]
             found, _ = verdicts(language, wrong)
-            caught = sum(f.startswith("refuted") for f in found)
-            left = collections.Counter(f.partition(":")[2] or f for f in found if not f.startswith("refuted"))
-            sums = [sums[0] + len(wrong), sums[1] + caught]
-            share = 100 * caught / max(1, len(wrong))
-            print(
-                f"{language:<11}{operator:<9}{len(made):>5}{len(wrong):>7}{caught:>8}{share:>8.1f} %  {dict(left)}",
-                flush=True,
-            )
-            for code, f in zip(wrong, found, strict=True):
+            kinds[kind] = sum(f.startswith("refuted") for f in found), len(wrong)
+            for text, f in zip(wrong, found, strict=True):
                 if dump and not f.startswith("refuted"):
-                    print(f"\n##### {language} {operator} {f}\n{code}", file=dump)
-    print(f"all: {sums[1]} of {sums[0]} caught, {100 * sums[1] / max(1, sums[0]):.2f} %")
+                    print(f"\n##### {language} {kind} {f}\n{text}", file=dump, flush=True)
+        caught, wrongs = sum(k for k, _ in kinds.values()), sum(n for _, n in kinds.values())
+        sums = [sums[0] + wrongs, sums[1] + caught]
+        mark = " " if code_oracles.has_oracle(language) else "*"
+        print(
+            f"{language:<11}{mark}{len(short):>6}{wrongs:>7}{caught:>8}{100 * caught / max(1, wrongs):>8.1f}  "
+            + " ".join(f"{kind} {k}/{n}" for kind, (k, n) in kinds.items()),
+            flush=True,
+        )
+    print(
+        f"all: {sums[1]} of {sums[0]} caught, {100 * sums[1] / max(1, sums[0]):.2f} %; *: no tool here says what is an error"
+    )
+
+
+def child(kept: dict[str, list[str]], rounds: int = 5) -> None:
+    """The same blocks by the filter's parsers in their own process, and by the same functions in this one, in turns."""
+    blocks = [Block(0, 0, len(c), language, c.encode()) for language, codes in kept.items() for c in codes]
+    parsers, times = Parsers(), ([], [])
+    list(parsers.checked(blocks[:1], LARGEST))
+    for _ in range(rounds):
+        started = time.perf_counter()
+        apart = [(b.language, found) for b, _, found in parsers.checked(blocks, LARGEST)]
+        times[0].append(time.perf_counter() - started)
+        started = time.perf_counter()
+        here = [(b.language, judged(b.language, b.name, b.code, closed=True)) for b in blocks]
+        times[1].append(time.perf_counter() - started)
+        assert apart == here, "the same verdicts"
+    print(
+        f"{len(blocks)} blocks, {sum(len(b.code) for b in blocks) / 1e6:.1f} MB: in a process of its own {min(times[0]):.2f} s, "
+        f"here {min(times[1]):.2f} s, ratio {min(times[0]) / min(times[1]):.3f}"
+    )
 
 
 def speeds() -> None:

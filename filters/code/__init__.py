@@ -99,6 +99,7 @@ class CodeFilter(Filter):
         from filters.code import parsers
 
         parsers.required()
+        self._parsers = parsers.shared()
         self._channels = tuple(CHANNELS.index(c) for c in self.options.channels)
         self._compilers: Any = None
         self._runner: Any = None
@@ -152,14 +153,11 @@ class CodeFilter(Filter):
 
     def _found(self, batch: Batch) -> Sequence[tuple[Block, str, Verdict]]:
         """Every block of code with its language and verdict: by the parsers, and by what else the recipe asks."""
-        from filters.code.check import check, parsed
-
-        told = [(block, check(block, self.options.most_bytes)) for block in blocks(batch, self._channels)]
-        found = [(block, *said) for block, said in told if said is not None]
+        found = list(self._parsers.checked(blocks(batch, self._channels), self.options.most_bytes))
         if self._compilers is not None:
             from filters.code import second
 
-            found = second.review(self._compilers, found, lambda language, code: parsed(language, code).holds)
+            found = second.review(self._compilers, found, self._parsers.holds)
         if self._runner is not None:
             found = self._runner.review(batch, found)
         return found

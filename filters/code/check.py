@@ -1,4 +1,4 @@
-"""One block, one verdict."""
+"""One block, one verdict: what is told without a parser, and what parsers say, in a process of theirs (``filters.code.parsers``)."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ LANGUAGES = (
 """All that can be parsed."""
 
 
-def check(block: Block, most_bytes: int) -> tuple[str, Verdict] | None:
-    """The language and what is said of the block; None if it is no code, or nobody says which."""
+def told(block: Block, most_bytes: int) -> tuple[str, Verdict | None] | None:
+    """The language of a block, and what is said of it if no parser has to be asked; None if it is no code, or nobody says which."""
     name = block.name
     if name in languages.NO_CODE or not block.code.strip():
         return None
@@ -49,19 +49,19 @@ def check(block: Block, most_bytes: int) -> tuple[str, Verdict] | None:
         return "other", open_("no_parser")
     if len(block.code) > most_bytes:
         return language, open_("too_large")
-    return language, _judged(language, block)
+    return language, None
 
 
-def _judged(language: str, block: Block) -> Verdict:
-    code = block.code
+def judged(language: str, name: str | None, code: bytes, *, closed: bool) -> Verdict:
+    """What its parsers say of a text, and of what a fragment may be a part of. name: as its fence declares it."""
     if 0 in code:
         return broken(code.index(0))
     if language == "python" and (typed := python.inputs(code)) is not None:
         return PARSES if parsed("python", typed).holds else open_("transcript")
-    found = parsed(language, code, block.name)
+    found = parsed(language, code, name)
     if found.status != REFUTED:
         return found
-    if not block.closed:
+    if not closed:
         return open_("truncated", found.at)
     for other in SIBLINGS.get(language, ()):
         if _may_be(other, language, code) and _holds(other, code):

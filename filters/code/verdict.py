@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 VERIFIED, LEGACY, REFUTED, UNVERIFIABLE = "verified", "legacy", "refuted", "unverifiable"
+STATUSES = (VERIFIED, LEGACY, REFUTED, UNVERIFIABLE)
 
 CAUSES = (
     "syntax", "python2", "no_parser", "too_large", "too_complex", "transcript", "diff", "elided", "template", "pseudo_code",
-    "truncated", "fragment", "mislabelled", "macros", "grammar", "dialect", "compiler",
+    "truncated", "fragment", "mislabelled", "macros", "grammar", "dialect", "compiler", "parser_failed",
     "ran", "assertion", "doctest", "not_installed", "input", "network", "timed_out", "too_much", "exited", "raised",
 )  # fmt: skip
 """Why: a closed list, named in the evidence and on the page of the filter."""

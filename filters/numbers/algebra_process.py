@@ -1,22 +1,20 @@
-"""Run as a script, by ``filters.numbers.symbolic``: pairs of formulas as JSON lines in, ``true``, ``false`` or a reason out; or lone
-formulas in, and what they have in common with every other way to write them out.
-
-It imports nothing of ours, so that it starts as fast as sympy does.
-"""
+"""Run as a script, by ``filters.numbers.symbolic``: pairs of formulas as JSON in, ``true``, ``false`` or a reason out; or lone
+formulas in, and what they have in common with every other way to write them out."""
 
 from __future__ import annotations
 
 import json
 import logging
-import os
 import re
-import resource
 import signal
 import sys
+from collections.abc import Iterator
 from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
+
+from filters import bounded
 
 GRACE = 2
 """Seconds that Python has to stop by itself before the kernel ends the process: one large multiplication hears no signal."""
@@ -27,22 +25,17 @@ class TooLong(BaseException):
 
 
 def main(seconds: int, memory: int) -> None:
-    answers = _private_output()
     logging.disable(logging.CRITICAL)
     import math_verify  # noqa: F401  (before the limits: it reads files)
 
     _beside("canonical")
 
-    _limit(resource.RLIMIT_AS, memory)
-    _limit(resource.RLIMIT_FSIZE, 0)
-    _limit(resource.RLIMIT_CORE, 0)
+    def answers(pair: bytes) -> Iterator[bytes]:
+        bounded.allow(seconds + GRACE)
+        yield json.dumps(_judged(json.loads(pair), seconds)).encode()
+
     signal.signal(signal.SIGPROF, _too_long)
-    for line in sys.stdin.buffer:
-        used = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
-        hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
-        resource.setrlimit(resource.RLIMIT_CPU, (int(used) + seconds + GRACE + 1, hard))
-        answers.write(json.dumps(_judged(json.loads(line), seconds)).encode() + b"\n")
-        answers.flush()
+    bounded.serve(answers, memory)
 
 
 def _judged(pair: dict[str, str], seconds: int) -> bool | str | list[Any]:
@@ -66,7 +59,7 @@ def _canonical(formula: str) -> list[Any] | str:
 
 @cache
 def _beside(name: str) -> Any:
-    """A module that stands beside this script, which is on no import path."""
+    """A module that stands beside this script, without the package around it, which takes a second and memory."""
     spec = spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     assert spec is not None
     assert spec.loader is not None
@@ -108,21 +101,6 @@ def _parsed(formula: str) -> list[Any]:
 
 def _too_long(_signal: int, _frame: object) -> None:
     raise TooLong
-
-
-def _limit(kind: int, most: int) -> None:
-    try:
-        resource.setrlimit(kind, (most, most))
-    except (OSError, ValueError):
-        return  # not every system knows every limit; those of time hold on all
-
-
-def _private_output() -> BinaryIO:
-    """Standard output for the answers alone: whatever else is printed goes nowhere."""
-    own = os.fdopen(os.dup(1), "wb")
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    return own
 
 
 if __name__ == "__main__":

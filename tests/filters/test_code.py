@@ -210,14 +210,12 @@ def test_work_is_bounded_by_counting_not_by_time(monkeypatch):
     assert grammars.parse("c", b"int x;") is not None
 
 
-@pytest.mark.slow  # In one run of many a grammar crashed the process on such a text, which would take all other tests along.
 @settings(max_examples=60, deadline=None)
 @given(
     st.text(max_size=80),
     st.sampled_from(["python", "c", "js", "json", "html", "sql", "yaml", "latex", "bash", "toml", "xml", "go", ""]),
 )
-def test_any_text_gets_a_verdict_and_no_other_record_changes_it(text, name):
-    code = CodeFilter()
+def test_any_text_gets_a_verdict_and_no_other_record_changes_it(code, text, name):
     rows = [
         {"prompt": "q", "response": f"```{name}\n{text}\n```"},
         {"prompt": "q", "response": answers(("python", "f("))},

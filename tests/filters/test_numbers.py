@@ -35,7 +35,7 @@ def algebra():
     pytest.importorskip("math_verify", reason="needs the extra math")
     made = Algebra(2)
     yield made
-    made.close()
+    made.child.close()
 
 
 def judged(rows, **options):
@@ -189,10 +189,10 @@ def test_gsm8k_answers_are_verified_and_changed_ones_refuted():
 
 
 def test_formulas_that_would_take_for_ever_are_not_tried(algebra):
-    before = algebra.starts
+    before = algebra.child.starts
     for formula in ("9^9^9^9", "9^{9^{9}}", "((9!)!)!", "10^{99999}", "(x+y)^{999}", "{" * 50, "1" * 400):
         assert algebra.same(formula, "5") == "too_large"
-    assert algebra.starts == before
+    assert algebra.child.starts == before
 
 
 def test_code_in_an_answer_is_no_formula(algebra, tmp_path):
@@ -209,13 +209,13 @@ def test_what_hangs_or_ends_is_started_again_for_the_next_pair(algebra, monkeypa
     assert algebra.same("9^{9^{9^{9}}}", "\\sqrt{5}") == "timed_out"
     assert time.process_time() - began < 1
     assert algebra.same("\\sqrt{8}", "2\\sqrt{2}") is True
-    before, pid = algebra.starts, algebra._child.pid
+    before, pid = algebra.child.starts, algebra.child.process.pid
     os.kill(pid, signal.SIGKILL)
-    algebra._child.wait()
+    algebra.child.process.wait()
     assert algebra.same("\\sqrt{8}", "3\\sqrt{2}") is False
-    assert algebra.starts == before + 1
-    pid = algebra._child.pid
-    algebra.close()
+    assert algebra.child.starts == before + 1
+    pid = algebra.child.process.pid
+    algebra.child.close()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
 
