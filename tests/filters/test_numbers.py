@@ -257,7 +257,8 @@ def test_equations_that_hold_are_right(text):
     [
         "12 × 17 = 205", "3/4 of 80 = 61", "20% of 50 = 12", "1,000 + 500 = 1,600", "$2.50 * 3 = $7.60", r"$\frac{3}{4} \times 80 = 61$",
         "10/3 = 3.5", "22/7 ≈ 4.1", "17 mod 5 = 3", "5! = 121", "2^10 = 1000", "(1+2)(3+4) = 22", "7 - 10 = 3", "- 3 * 4 = 13",
-        "5 apples + 3 apples = 9 apples", "10 - 2 * 3 = 24", "3 + 1 + 10 + 3 + 3 = 17 minutes exactly", "5² = 24", "2 + 3 = 4 + 2", "for a total of 12+5 = 18",
+        "5 apples + 3 apples = 9 apples", "10 - 2 * 3 = 24", "3 + 1 + 10 + 3 + 3 = 17 minutes exactly", "5² = 24", "2 + 3 = 4 + 2",
+        "for a total of 12+5 = 18",
         "Ham costs $5.50 for a total of $3.50 + $5.50 = $8.00",
         "She would take 6*10 = 600 minutes",
         "so it barks 2*30 = 62 times per minute", "If she had 12, she has 12-5 = 8", "If so then 12-5 = 8",
