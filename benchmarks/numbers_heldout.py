@@ -54,8 +54,8 @@ LATER = (
     "Thus we get {} as the final answer.",
 )  # fmt: skip
 """Written after that mending, and not tuned on."""
-LONE = re.compile(r"[0-9a-z\\{}()^_+\-*/. ]+")
-"""References that are one formula: no list, relation, unit or word."""
+_LONE = re.compile(r"[0-9a-z\\{}()^_+\-*/. ]+")
+_NOT_LONE = re.compile(r"\\(?:text|[lg]eq?\b|neq?\b|pm\b|in\b)| and |[a-z]{5}")
 SOURCES = {
     "gaokao2023en/test": "answer", "college_math/test": "answer", "olympiadbench/test": "final_answer", "carp_en/test": "answer",
 }  # fmt: skip
@@ -129,6 +129,11 @@ def samples(folder: Path, part: str, show: int) -> None:
     shown(odd, show)
 
 
+def is_lone(reference: str) -> bool:
+    """Whether it is one formula: no list, relation, unit or word."""
+    return bool(_LONE.fullmatch(reference)) and not _NOT_LONE.search(reference.replace("\\frac", ""))
+
+
 def rewritten(formula: str) -> Iterator[tuple[bool, str]]:
     """(whether it is equal, another way to write it): as a person might, then as nobody would, then other values."""
     yield True, formula.replace("\\frac", "\\dfrac").replace(" ", "  ")
@@ -162,11 +167,7 @@ def latex(folder: Path, part: str, show: int) -> None:
         verdicts = judged([f"So it is \\boxed{{{a.strip('$')}}}." for a in answers], answers)
         told(name, "as it is", verdicts)
         shown([(a, *v) for a, v in zip(answers, verdicts, strict=True) if v[0] != "verified"], show // 3)
-        lone = [
-            f
-            for a in answers
-            if LONE.fullmatch(f := a.strip("$ ")) and not re.search(r"\\text|[a-z]{5}", f.replace("\\frac", ""))
-        ]
+        lone = [f for a in answers if is_lone(f := a.strip("$ "))]
         rows = [(f, equal, other) for f in lone[:150] for equal, other in rewritten(f)]
         verdicts = judged([f"\\boxed{{{r[2]}}}" for r in rows], [r[0] for r in rows])
         for equal in (True, False):
