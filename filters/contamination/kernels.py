@@ -58,7 +58,26 @@ def _all(codes, count) -> np.uint64:  # type: ignore[no-untyped-def]
     return (h ^ (h >> _SHIFT)) * _MIX
 
 
-def _cached(stamp: str) -> tuple[Callable[..., int], Callable[..., int]]:
+@njit(nogil=True)
+def _power(n) -> np.uint64:  # type: ignore[no-untyped-def]
+    """What the word that leaves an n-gram is multiplied by."""
+    power = _ONE
+    for _ in range(n):
+        power *= _BASE
+    return power
+
+
+@njit(nogil=True)
+def _shift(bits) -> np.uint64:  # type: ignore[no-untyped-def]
+    """Bits of a hash below those that say which bit is its own."""
+    shift, size = np.uint64(64), len(bits) * 64
+    while size > 1:
+        size >>= 1
+        shift -= _ONE
+    return shift
+
+
+def _grams_kernel(stamp: str) -> Callable[..., int]:
     @njit(cache=True, nogil=True)
     def grams(data, start, end, n, kinds, fold, out, first, wholes) -> int:  # type: ignore[no-untyped-def]
         """The n-grams of each text data[start[i]:end[i]] into out; those of text i begin at first[i]. wholes[i]: the hash of all its words
@@ -66,10 +85,7 @@ def _cached(stamp: str) -> tuple[Callable[..., int], Callable[..., int]]:
         _ = stamp
         room = (end - start).max() + 1 if len(start) else 1
         codes, begins, ends = np.empty(room, np.uint64), np.empty(room, np.int64), np.empty(room, np.int64)
-        total = 0
-        power = _ONE
-        for _k in range(n):
-            power *= _BASE
+        total, power = 0, _power(n)
         for i in range(len(start)):
             count = _words(data, start[i], end[i], kinds, fold, codes, begins, ends)
             first[i] = total
@@ -85,6 +101,10 @@ def _cached(stamp: str) -> tuple[Callable[..., int], Callable[..., int]]:
         first[len(start)] = total
         return total
 
+    return grams
+
+
+def _look_up_kernel(stamp: str) -> Callable[..., int]:
     @njit(cache=True, nogil=True)
     def look_up(data, start, end, n, kinds, fold, bits, table, values, hits, places, wholes) -> int:  # type: ignore[no-untyped-def]
         """Known n-grams in each text: hits[k] = (text, value), places[k] = the n-gram's bytes. Returns how many; -1 when there is no
@@ -95,15 +115,8 @@ def _cached(stamp: str) -> tuple[Callable[..., int], Callable[..., int]]:
         _ = stamp
         room = (end - start).max() + 1 if len(start) else 1
         codes, begins, ends = np.empty(room, np.uint64), np.empty(room, np.int64), np.empty(room, np.int64)
-        mask, shift = np.uint64(len(table) - 1), np.uint64(64)
-        size = len(bits) * 64
-        while size > 1:
-            size >>= 1
-            shift -= _ONE
-        found = 0
-        power = _ONE
-        for _k in range(n):
-            power *= _BASE
+        mask, shift = np.uint64(len(table) - 1), _shift(bits)
+        found, power = 0, _power(n)
         for i in range(len(start)):
             count = _words(data, start[i], end[i], kinds, fold, codes, begins, ends)
             wholes[i, 0], wholes[i, 1] = _all(codes, count), np.uint64(count)
@@ -129,17 +142,13 @@ def _cached(stamp: str) -> tuple[Callable[..., int], Callable[..., int]]:
                     found += 1
         return found
 
-    return grams, look_up
+    return look_up
 
 
 @njit(cache=True, nogil=True)
 def fill(grams: np.ndarray, bits: np.ndarray, table: np.ndarray, values: np.ndarray) -> None:
     """Put different hashes into the table; the value of each is its place in ``grams``."""
-    mask, shift = np.uint64(len(table) - 1), np.uint64(64)
-    size = len(bits) * 64
-    while size > 1:
-        size >>= 1
-        shift -= _ONE
+    mask, shift = np.uint64(len(table) - 1), _shift(bits)
     for k in range(len(grams)):
         bit = grams[k] >> shift
         bits[bit >> _WORD_BITS] |= _ONE << (bit & _LOW)
@@ -150,4 +159,4 @@ def fill(grams: np.ndarray, bits: np.ndarray, table: np.ndarray, values: np.ndar
 
 
 _STAMP = hashlib.sha256(b"".join(Path(str(f)).read_bytes() for f in (documents.__file__, __file__))).hexdigest()
-grams, look_up = _cached(_STAMP)
+grams, look_up = _grams_kernel(_STAMP), _look_up_kernel(_STAMP)

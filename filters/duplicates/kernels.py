@@ -57,10 +57,10 @@ def _kernels() -> tuple[Callable[..., None], Callable[..., None]]:
     """The compiled kernels. numba's cache looks at this file alone, so the sources of the others are made part of its key."""
     files = (tokens, hashing)
     digest = hashlib.blake2b(b"".join(Path(str(m.__file__)).read_bytes() for m in files), digest_size=16)
-    return _build(digest.hexdigest())
+    return _digest_kernel(digest.hexdigest()), _least_kernel(digest.hexdigest())
 
 
-def _build(sources: str) -> tuple[Any, Any]:
+def _digest_kernel(sources: str) -> Any:
     @njit(cache=True, nogil=True)
     def digest(
         text: np.ndarray,
@@ -90,6 +90,10 @@ def _build(sources: str) -> tuple[Any, Any]:
             out[i, 0] = hashing.mixed(a)
             out[i, 1] = hashing.mixed(b + np.uint64(total))
 
+    return digest
+
+
+def _least_kernel(sources: str) -> Any:
     @njit(cache=True, nogil=True)
     def least(
         text: np.ndarray,
@@ -141,4 +145,4 @@ def _build(sources: str) -> tuple[Any, Any]:
                 if value < mine[value >> shift]:
                     mine[value >> shift] = value
 
-    return digest, least
+    return least
