@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 
 from filters.batch import Batch
 from filters.contract import KEPT, ConfigError, Filter, Judgement, Part
-from filters.samples.options import SamplesOptions, check
+from filters.samples import options as opts
+from filters.samples.options import SamplesOptions
 
 
 class SamplesFilter(Filter):
@@ -44,8 +45,12 @@ class SamplesFilter(Filter):
         super().__init__(options)
         from filters.numbers.symbolic import Algebra
 
-        check(self.options)
+        self.check(self.options)
         self._algebra = Algebra(self.options.seconds) if self.options.symbolic else None
+
+    @classmethod
+    def check(cls, options: Any) -> None:
+        opts.check(options)
 
     @classmethod
     def not_scanned(cls, options: Any) -> tuple[str, ...]:
