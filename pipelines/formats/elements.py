@@ -11,7 +11,6 @@ from itertools import chain
 from typing import IO
 
 import numpy as np
-from numba import njit
 
 CHUNK = 1 << 20
 BOM = b"\xef\xbb\xbf"
@@ -21,12 +20,15 @@ def records(stream: IO[bytes]) -> Iterator[bytes]:
     """What stands between the commas of the outermost array, or on each line where there is none; stripped, and none is empty. What is
     left at the end of a torn file comes last, as it is."""
     head = stream.read(CHUNK).removeprefix(BOM)
+    # Imported here: numba takes a second, which `plan` has no use for.
+    from pipelines.formats.separators import separators
+
     state = np.zeros(3, np.int64) if head.lstrip().startswith(b"[") else None
     pending: list[bytes] = []
     for chunk in chain([head], iter(lambda: stream.read(CHUNK), b"")):
         data = np.frombuffer(chunk, np.uint8)
         start = 0
-        for at in np.flatnonzero(data == 0x0A) if state is None else _separators(data, state):
+        for at in np.flatnonzero(data == 0x0A) if state is None else separators(data, state):
             if record := b"".join((*pending, chunk[start:at])).strip():
                 yield record
             pending, start = [], int(at) + 1
@@ -42,37 +44,3 @@ def are_records(head: bytes) -> bool:
         return head[1:].lstrip().startswith(b"{")
     line, _, rest = head.partition(b"\n")
     return line.startswith(b"{") and line.rstrip().endswith(b"}") and rest.lstrip().startswith(b"{")
-
-
-@njit(cache=True)
-def _separators(data: np.ndarray, state: np.ndarray) -> np.ndarray:
-    """Where an element begins or ends. state carries depth, and whether we are in a string and after a backslash, to the next chunk."""
-    depth, string, escaped = state[0], state[1], state[2]
-    found = np.empty(len(data), np.int64)
-    n = 0
-    for i in range(len(data)):
-        c = data[i]
-        if string:
-            if escaped:
-                escaped = 0
-            elif c == 0x5C:
-                escaped = 1
-            elif c == 0x22:
-                string = 0
-        elif c == 0x22:
-            string = 1
-        elif c == 0x7B or c == 0x5B:
-            if depth == 0 and c == 0x5B:
-                found[n] = i
-                n += 1
-            depth += 1
-        elif c == 0x7D or c == 0x5D:
-            depth = max(depth - 1, 0)
-            if depth == 0:
-                found[n] = i
-                n += 1
-        elif c == 0x2C and depth == 1:
-            found[n] = i
-            n += 1
-    state[0], state[1], state[2] = depth, string, escaped
-    return found[:n]

@@ -202,11 +202,12 @@ def test_content_in_parts_is_read_from_json_lines_also_beside_content_that_is_a_
     mixed = [{"messages": parts}, {"messages": [{"role": "user", "content": "Hi"}, answer]}]
     (tmp_path / "in" / "mixed.jsonl").write_text("".join(json.dumps(r) + "\n" for r in mixed))
     (tmp_path / "in" / "valued.jsonl").write_text(json.dumps({"messages": valued}))
+    corpusmill.recipe.write_text("name: parts\nfilters: [language, pii]\n", "utf-8")
     corpusmill.run(tmp_path / "in", tmp_path / "out")
     assert verdicts(tmp_path / "out", "mixed.parquet") == [(True, None, None)] * 2
     assert verdicts(tmp_path / "out", "valued.parquet") == [(True, None, None)]
     kept = pq.read_table(tmp_path / "out" / "data" / "mixed.parquet").to_pylist()
-    assert kept[0]["messages"][0]["content"] == [{"type": "text", "text": "Why, <EMAIL_ADDRESS>?"}]
+    assert kept[0]["messages"][0]["content"] == [{"type": "text", "text": "Why, <EMAIL_1>?"}]
     assert kept[1]["messages"][0]["content"] == [{"type": "text", "text": "Hi"}]
 
 
