@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipelines.cli import _parser
+from pipelines.cli import parser
 from tests.pipelines.conftest import contents, manifest, write_shard
 from tests.support import ROOT
 
@@ -44,7 +44,7 @@ def commands() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("name", "line"), commands())
 def test_every_command_is_one_that_we_have(name, line):
-    args = _parser().parse_args(shlex.split(line.replace("${SLURM_CPUS_PER_TASK:-1}", "1")))
+    args = parser.build().parse_args(shlex.split(line.replace("${SLURM_CPUS_PER_TASK:-1}", "1")))
     assert args.run
 
 

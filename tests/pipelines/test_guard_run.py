@@ -65,7 +65,7 @@ def test_the_manifest_says_what_was_sent_where_and_what_it_took_and_a_rerun_is_f
 def test_workers_that_are_made_ready_send_nothing_but_records(corpusmill, recipe, shards):
     with serving(by_word) as server:
         recipe(server.url)
-        corpusmill.run(shards, corpusmill.home / "out", "--workers", "2")
+        corpusmill.run(shards, corpusmill.home / "out", "--workers", "2", env={"GUARD_KEY": SECRET})
         asked = [str(request) for request in server.asked]
     assert len(asked) == 80
     assert not [a for a in asked if "Ask " not in a]
