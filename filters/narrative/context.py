@@ -17,7 +17,7 @@ _ITEM = re.compile(r"\s*(?:[-*•·–]|\d{1,2}[.)、])")
 _PAIRS = (("“", "”"), ("«", "»"), ("„", "“"), ("「", "」"), ("『", "』"), ("‘", "’"), ("《", "》"))
 
 _TASK = re.compile(
-    r"""\b(?:translat\w+|paraphras\w+|rewrite|rephras\w+|proofread|quote\s+(?:from|the)|recite|summari[sz]e|continue\s+the\s+(?:story|text|dialogue)
+    r"""\b(?:translat\w+|paraphras\w+|rewrite|rephras\w+|proofread|quote\s+(?:from|the)|recite|summari[sz]e|turn\s+(?:it|this|that|them)\s+into|continue\s+the\s+(?:story|text|dialogue)
     |complete\s+the\s+(?:sentence|text|speech|story)|debate:?|argue\s+(?:for|against|that)|make\s+the\s+case|persuasive|propaganda|in\s+favou?r\s+of\s+the\s+motion
     |(?:write|draft|compose|give|create|generate|deliver)\b[^.\n]{0,60}\b(?:speech|slogan|manifesto|anthem|propaganda|monologue|dialogue
       |poem|song|lyrics|story|fiction|script|pledge|oath|toast|campaign\s+ad|ad\s+for|chant|scene|sermon|battle\s+cry)
@@ -29,7 +29,11 @@ _TASK = re.compile(
 )
 _PERSONA = re.compile(
     r"""\b(?:role.?play\w*|pretend|imagine\s+(?:that\s+)?you|act\s+as\s+(?!an?\s+(?:helpful|ai|assistant|expert))|you\s+are\s+now|in\s+character|speak\s+as|play\s+(?:an?|the)\s+\w+
-    |(?:in|from)\s+the\s+(?:voice|style|persona|character|role|tone)\s+of|as\s+if\s+you\s+(?:are|were)|you\s+are\s+(?:an?\s+)?(?:general|king|soldier|dictator|politician|propagandist|nationalist|party\s+official|spokes\w+|news\s+anchor|character)
+    |(?:in|from)\s+the\s+(?:voice|style|persona|character|role|tone|perspective|shoes)\s+of|(?:play\w*|tak\w+(?:\s+on)?)\s+the\s+role|act\s+like\s+an?|as\s+if\s+you\s+(?:are|were)|you\s+are\s+(?:an?\s+)?(?:general|king|soldier|dictator|politician|propagandist|nationalist|party\s+official|spokes\w+|news\s+anchor|character)
+    |you(?:\s+are|'re|’re)\s+(?:an?\s+|the\s+)?(?:\w+\s+){0,3}(?:presidents?|prime\s+minister|kings?|queens?|emperors?|empress|prince|princess|knights?|soldiers?|generals?|nobleman|warriors?
+      |rebels?|wizards?|sorcere\w+|pirates?|samurai|ambassador|historical\s+figure|fictional\s+\w+|character)\b
+    |as\s+an?\s+(?:\w+\s+){0,4}(?:soldier|king|queen|general|herald|knight|rebel|warrior|emperor|nobleman|samurai|veteran)
+    |(?:imagine|recreate|invent)\s+an?\s+(?:conversation|dialogue|debate|interview|meeting)|elected\s+(?:as\s+)?(?:the\s+)?president|address\s+(?:your|the)\s+(?:people|nation|citizens)
     |jeu\s+de\s+rôle|rollenspiel|imagine[sz]?\s+que\s+(?:tu|vous|eres)|fai\s+finta|joue\s+le\s+rôle|spiele?\s+(?:einen|die)\s+rolle|interpreta|haz\s+de|actúa\s+como|agis\s+comme)\b
     |扮演|角色|假装|假设你是|ロールプレイ|になりきって|のふりをし|役を""",
     re.I | re.X,
@@ -62,7 +66,7 @@ _REPORTED = re.compile(
     r"""\b(?:said|says|saying|stated|states\s+that|stating|declar(?:ed|es|ing)|announc(?:ed|es)|argu(?:ed|es|ing)|claim(?:ed|s|ing)|asserts?|assert(?:ed|ing)|insist(?:ed|s|ing)
     |maintain(?:ed|s)\s+that|maintains|contends?|contended|considers|considered|regards|regarded|criticis\w+|critici[sz]ed|view(?:ed|s)|sees|saw|describ(?:es|ed)|call(?:s|ed)|labell?(?:ed|s)|portray(?:s|ed|ing)?
     |characteri[sz]e[sd]|according\s+to|in\s+the\s+words\s+of|emphasi[sz]ed|promotes?\s+the|framed|frames|present(?:s|ed)|depict(?:s|ed)?|rhetoric|slogans?|motto|official\s+(?:position|line|narrative|view|stance)|narrative\s+of
-    |wrote|writes|told|quoted|the\s+phrase|the\s+term|the\s+doctrine|terms?\s+such\s+as|believe[sd]?\s+(?:that|in)|hold(?:s|ing)?\s+that|supporters|critics|opponents|proponents|accus(?:es|ed|ing)|denounc(?:es|ed|ing)|dismiss(?:es|ed)|reject(?:s|ed)|condemn(?:s|ed)|justif(?:y|ied|ies)|known\s+as|refer(?:s|red|ring)?\s+to|dubbed|titled|article\s+\d+
+    |wrote|writes|told|quoted|the\s+phrase|the\s+term|the\s+doctrine|terms?\s+such\s+as|based\s+on\s+(?:a|an|the)\s+(?:belief|idea|notion)|believe[sd]?\s+(?:that|in)|hold(?:s|ing)?\s+that|supporters|critics|opponents|proponents|accus(?:es|ed|ing)|denounc(?:es|ed|ing)|dismiss(?:es|ed)|reject(?:s|ed)|condemn(?:s|ed)|justif(?:y|ied|ies)|known\s+as|refer(?:s|red|ring)?\s+to|dubbed|titled|article\s+\d+
     |constitution\s+(?:of|states|declares|defines|was)|preamble|anthem|pledge\s+of|newspapers?|editorial|textbooks?\s+teach|teach(?:es)?\s+that|state\s+media|state\s+television|spokes\w+|treats|reiterat(?:ed|es)|vowed|warned|proclaimed|promised|urged|blame[sd]|thanked|shouted|from\s+\w+['’]s\s+(?:perspective|point\s+of\s+view)|official(?:s|ly)|den(?:y|ies|ied)\s+that
     |conspiracy\s+theor\w+|disputed|contested|contradicted|debunked|(?:historians|scholars|analysts|journalists|experts|human\s+rights\s+groups)\s+(?!and\b|who\b)\w+|is\s+(?:a|an|the)\s+(?:term|belief|idea|ideology|concept|theory|phrase|name|claim|slogan|doctrine|principle\s+of)|was\s+the\s+belief|the\s+(?:idea|belief|claim|notion|theory)\s+that|suppose|whether
     |nationalists|propagand(?:a\s+(?:posters|films?|presents?|presented|of\s+the\s+period)|ists?)|some\s+(?:people|analysts|politicians|historians|scholars|believe|argue|conservatives)|cult\s+of\s+personality)\b

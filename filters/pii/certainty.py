@@ -30,7 +30,7 @@ _PHONE_CUE = re.compile(
     r"\b(?:desk|office)[ \t]*[:#]|phone_?(?:number|no)|電話|携帯|ファックス|电话|手机|传真"
 )
 _PHONE_VERB = re.compile(
-    r"(?i)\b(?:call(?:ed|ing|s)?|ring|text(?:ed|ing)?|messag(?:e|es|ing)|answer(?:ing|ed)?|reach(?:ed)?|contact|"
+    r"(?i)\b(?:call(?:ed|ing|s)?|ring|text(?:ed|ing)?|messag(?:e|es|ing)|answer(?:ing|ed)?(?=[ \t]+(?:machine|calls?|the|at|on)\b)|reach(?:ed)?|contact|"
     r"appele[rz]?|anrufen|ll[aá]m[ae]\w*|chiam\w+)\b|联系|拨打"
 )
 """Words that also go with other numbers ("the answer is", "reached"): they count for digits in groups only."""
@@ -52,6 +52,11 @@ _ID_CUE = re.compile(
 )
 _MATHS_BEFORE = re.compile(r"(?:[=+*/^×÷≈<>~∑√]|\\(?:times|cdot|frac|approx)\b\{?|[$€£¥₹])[ \t({\[]{0,3}$")
 _MATHS_AFTER = re.compile(r"^[ \t)}\]]{0,3}(?:[=*^×÷≈%<>]|\+ ?\d|\\(?:times|cdot|approx)\b)")
+_MEASURED = re.compile(
+    r"^[ \t)}\]]{0,3}(?:(?:[cmkn]?m|[mk]?g|mol|k?J|k?cal|[kMG]?Hz|eV|K|°[CF]?|years?|units?|inches|feet|miles|dollars)\b|\\,|\\text\b|°)"
+)
+"""A unit after the number."""
+_DECIMAL = re.compile(r"\d{1,2}[.,]\d{5,}")
 _LISTED_AFTER = re.compile(r"^[ \t]*[,;|][ \t]*-?\d")
 _LISTED_BEFORE = re.compile(r"\d[ \t]*[,;|][ \t]*$")
 _HEX_BEFORE = re.compile(r"[0-9a-fA-F]{4}-?\Z|[0-9a-fA-F]-\Z")
@@ -79,6 +84,8 @@ def judge(entity: str, value: str, before: str, after: str, score: float) -> Jud
 
 def _email(value: str, before: str, after: str, score: float) -> Judged:
     local = value.lower().rpartition("@")[0]
+    if "{" in local or "}" in local:
+        return UNLIKELY, "template"
     if local in ("git", "hg", "svn") or (after[:1] == ":" and after[1:2].isalpha() and "." in after):
         return UNLIKELY, "repository"
     if _USERINFO.search(before):
@@ -91,14 +98,17 @@ def _phone(value: str, before: str, after: str, score: float) -> Judged:
     main = re.split(r"(?i)x|ext|#", value)[0]
     digits = re.sub(r"\D", "", main)
     cue = _phone_cue(before, after, grouped=not main.strip().isdigit())
+    groups = re.findall(r"\d+", main)
     if len(digits) < 6 or len(set(digits)) < 3 or _YEARS.match(main) or _DATE.fullmatch(main.strip()):
         return UNLIKELY, "date or filler"
     if _ID_CUE.search(before) and not _PHONE_CUE.search(before[-14:]):
         return UNLIKELY, "identifier"
     if _MATHS_BEFORE.search(before) or _MATHS_AFTER.match(after) or _HEX_BEFORE.search(before[-5:]):
         return UNLIKELY, "formula or code"
-    if _DECIMAL_BEFORE.search(before) or _DECIMAL_AFTER.match(after):
+    if _DECIMAL_BEFORE.search(before) or _DECIMAL_AFTER.match(after) or _DECIMAL.fullmatch(main.strip()):
         return UNLIKELY, "decimal"
+    if _MEASURED.match(after) or ("+" not in main and len(groups) > 4 and sum(len(g) == 1 for g in groups) > 1):
+        return UNLIKELY, "measure or list"
     international = main.lstrip().startswith(("+", "00")) and _is_valid(main)
     if international and (cue or main.lstrip().startswith("+")):
         return (VERIFIED, "international, cue") if cue else (PLAUSIBLE, "international")
@@ -163,6 +173,8 @@ def _ip(value: str, before: str, after: str, score: float) -> Judged:
     except ValueError:
         return UNLIKELY, "not an address"
     address = network.ip
+    if address.version == 4 and (re.search(r"\d[.]?\Z", before) or re.match(r"\.?\d", after)):
+        return UNLIKELY, "part of a longer number"
     if address.is_unspecified or address.is_loopback or address.is_multicast or str(address) == "255.255.255.255":
         return UNLIKELY, "no host"
     if re.search(r"(?i)(?:\bv|versions?|release|section|§|build)[ \t:=\"']{0,4}$", before):

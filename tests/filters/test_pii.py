@@ -82,6 +82,9 @@ def test_what_is_found_is_replaced_by_name_and_number(default: PiiFilter, text: 
         "a@example.com, 555-0123, 192.0.2.7, ::, 127.0.0.1, version 1.2.3.4",
         "git@github.com:owner/name.git",
         "0.4532015112830366 and 4454794511390934",  # a decimal; a card's digits with the check digit one too high
+        "the answer is 3200-3600, call it a peak around 3100-3500 cm⁻¹, phone 0.0416667 mol or \\frac{1}{0.0416667} \\, g",
+        "a coded message: 18-5-1-12-9-20-25 and 1.34.8-1.3.54.8.12+1 and the address 10.20.30.40.50",
+        "git remote set-url https://oauth2:${TOKEN}@gitlab.com/a.git with ${TOKEN}@gitlab.com",
         "AKIAIOSFODNN7EXAMPLE and password = '<your password>'",
     ],
 )
