@@ -33,16 +33,23 @@ def comparing(recipe: Recipe) -> Stage | None:
 
 
 def resolve(
-    recipe: Recipe, ledger: Ledger, receipts: Receipts, worlds: Mapping[str, str], workers: int = 1
+    recipe: Recipe,
+    ledger: Ledger,
+    receipts: Receipts,
+    worlds: Mapping[str, str],
+    workers: int = 1,
+    *,
+    remembered: bool = False,
 ) -> Receipts:
     """Receipts by the same keys, those of units written again in place of their own.
 
     receipts: of judged units, in the order of the plan. worlds: of a unit's key, what was made of its records when they were read.
+    remembered: other datasets as they were when they were last compared with.
     """
     stage = comparing(recipe)
     if stage is None:
         return receipts
-    decided = _decided(stage, ledger, receipts, worlds)
+    decided = _decided(stage, ledger, receipts, worlds, remembered=remembered)
     changed = [key for key in receipts if key in decided]
     try:
         with ThreadPoolExecutor(workers) as pool:
@@ -57,12 +64,14 @@ def resolve(
         ) from None
 
 
-def _decided(stage: Stage, ledger: Ledger, receipts: Receipts, worlds: Mapping[str, str]) -> dict[str, pa.Table]:
+def _decided(
+    stage: Stage, ledger: Ledger, receipts: Receipts, worlds: Mapping[str, str], *, remembered: bool
+) -> dict[str, pa.Table]:
     """Of each unit that has any, the records that are rejected."""
     found = [(key, signatures.load(ledger.unit(key))) for key in receipts]
     signed = [(key, table) for key, table in found if table is not None]
     parts = [Part(receipts[key]["shard"], table, worlds.get(key, "")) for key, table in signed]
-    parts += against.parts(stage, ledger)
+    parts += against.parts(stage, ledger, remembered=remembered)
     try:
         table = stage.filter.resolve(parts, stage.options)
     except ConfigError as error:
