@@ -30,15 +30,15 @@ from pipelines.schemas.read import read
 FOLDER, INDEX = "against", "against.json"
 
 
-def parts(stage: Stage, ledger: Ledger, *, remembered: bool = False) -> list[Part]:
-    """One part a file of the other datasets' data/, in the order in which the recipe and their manifests name them. remembered: those of
-    the last comparison, if it was with the same datasets."""
-    if remembered and (found := _remembered(stage, ledger)) is not None:
+def parts(stage: Stage, ledger: Ledger, held: int, *, remembered: bool = False) -> list[Part]:
+    """One part a file of the other datasets' data/, in the order in which the recipe and their manifests name them. held: signatures
+    that the caller holds. remembered: those of the last comparison, if it was with the same datasets."""
+    if remembered and (found := _remembered(stage, ledger, held)) is not None:
         return found
     found, told = [], []
     for given in _given(stage):
         other = _other(stage, given, ledger)
-        mine = _dataset(other, stage, ledger.root / FOLDER)
+        mine = _dataset(other, stage, ledger.root / FOLDER, held + len(found))
         told.append([given, other.told["name"], [[file, p.name, p.world] for file, p in mine]])
         found += [p for _, p in mine]
     wanted = {file for _, _, mine in told for file, _, _ in mine}
@@ -74,13 +74,18 @@ def _other(stage: Stage, given: str, ledger: Ledger) -> _Other:
     return _Other(out, told)
 
 
-def _remembered(stage: Stage, ledger: Ledger) -> list[Part] | None:
+def _remembered(stage: Stage, ledger: Ledger, held: int = 0) -> list[Part] | None:
     """None where the last comparison was with others, or is not there any more."""
     told = ledger.load(INDEX).get(stage.name, [])
     files = [ledger.root / FOLDER / file for _, _, mine in told for file, _, _ in mine]
     if [given for given, _, _ in told] != _given(stage) or not all(file.is_file() for file in files):
         return None
-    return [Part(s, _table(ledger.root / FOLDER / f), w, name) for _, name, mine in told for f, s, w in mine]
+    found: list[Part] = []
+    for _, name, mine in told:
+        for file, shard, world in mine:
+            table = signatures.table_of(ledger.root / FOLDER / file, held + len(found))
+            found.append(Part(shard, table, world, name))
+    return found
 
 
 class _Other:
@@ -95,21 +100,17 @@ class _Other:
         yield from (o for o in self.told["outputs"] if o["path"].startswith("data/") and o["rows"])
 
 
-def _dataset(other: _Other, stage: Stage, cache: Path) -> list[tuple[str, Part]]:
+def _dataset(other: _Other, stage: Stage, cache: Path, held: int) -> list[tuple[str, Part]]:
     """The parts, and the names of the files in which they are remembered."""
-    found = []
+    found: list[tuple[str, Part]] = []
     for entry in other.files():
         name = f"{entry['sha256'][:40]}-{_digest(stage.filter.signature(stage.options))}"
         if not (cache / name).is_file():
             cache.mkdir(exist_ok=True)
             _write(cache / name, other, entry, stage)
-        world = other.worlds.get(entry["shard"], "")
-        found.append((name, Part(entry["shard"], _table(cache / name), world, other.told["name"])))
+        table, world = signatures.table_of(cache / name, held + len(found)), other.worlds.get(entry["shard"], "")
+        found.append((name, Part(entry["shard"], table, world, other.told["name"])))
     return found
-
-
-def _table(path: Path) -> pa.Table:
-    return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
 
 
 def _write(path: Path, other: _Other, entry: Mapping[str, Any], stage: Stage) -> None:

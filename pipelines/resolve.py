@@ -68,10 +68,10 @@ def _decided(
     stage: Stage, ledger: Ledger, receipts: Receipts, worlds: Mapping[str, str], *, remembered: bool
 ) -> dict[str, pa.Table]:
     """Of each unit that has any, the records that are rejected."""
-    found = [(key, signatures.load(ledger.unit(key))) for key in receipts]
+    found = [(key, signatures.load(ledger.unit(key), nth)) for nth, key in enumerate(receipts)]
     signed = [(key, table) for key, table in found if table is not None]
     parts = [Part(receipts[key]["shard"], table, worlds.get(key, "")) for key, table in signed]
-    parts += against.parts(stage, ledger, remembered=remembered)
+    parts += against.parts(stage, ledger, len(parts), remembered=remembered)
     try:
         table = stage.filter.resolve(parts, stage.options)
     except ConfigError as error:

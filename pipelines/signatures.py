@@ -19,6 +19,8 @@ from filters.batch import Batch
 from filters.contract import Judgement
 
 NAME = "signatures.arrow"
+MAPS = 30_000
+"""Files mapped into memory at a time; those beyond are read. Linux lets a process have 65,530 maps (vm.max_map_count)."""
 EDITS = pa.list_(pa.struct([("filter", pa.string()), ("label", pa.string()), ("count", pa.int32())]))
 
 
@@ -56,11 +58,15 @@ class SignatureFile:
                 os.fsync(handle.fileno())
 
 
-def load(unit: Path) -> pa.Table | None:
-    """A unit's signatures, mapped into memory; None where it has none."""
-    if not (unit / NAME).is_file():
-        return None
-    return pa.ipc.open_file(pa.memory_map(str(unit / NAME))).read_all()
+def load(unit: Path, nth: int = 0) -> pa.Table | None:
+    """A unit's signatures; None where it has none. nth: how many others the caller holds."""
+    return table_of(unit / NAME, nth) if (unit / NAME).is_file() else None
+
+
+def table_of(path: Path, nth: int = 0) -> pa.Table:
+    """An Arrow file, mapped into memory while the caller holds few others."""
+    with pa.memory_map(str(path)) if nth < MAPS else pa.OSFile(str(path)) as file:
+        return pa.ipc.open_file(file).read_all()
 
 
 def without(unit: Path, target: Path, rows: np.ndarray) -> None:

@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines import forget, move, recipe, run
+from filters import registry
+from pipelines import forget, move, recipe, run, signatures
 from pipelines.cli.explain import explain
 from pipelines.errors import UsageError
 from pipelines.ledger import OF, Ledger
@@ -386,7 +387,7 @@ def test_forgetting_that_cannot_compare_changes_nothing(home, tmp_path):
     shutil.rmtree(home / "out")
     (tmp_path / "other" / ".corpusmill" / "against.json").unlink()
     before = contents(tmp_path / "other")
-    with pytest.raises(UsageError, match="no manifest.json"):
+    with pytest.raises(UsageError, match=r"no manifest\.json"):
         forget.forget(tmp_path / "other", matching("r000"), ASKED)
     assert contents(tmp_path / "other") == before
 
@@ -416,3 +417,22 @@ def test_signatures_hold_no_text(made):
         raw = path.read_bytes()
         assert b"patience" not in raw
         assert b"@mail" not in raw
+
+
+def test_beyond_some_thousand_units_signatures_are_read_and_not_mapped(home, tmp_path, monkeypatch):
+    """A process may have 65,530 maps on Linux: here at most one, and the same records go. What is mapped is seen in /proc."""
+    if not Path("/proc/self/maps").exists():
+        pytest.skip("no /proc here")
+    seen, resolved = [], registry.load("duplicates").resolve
+
+    def watched(parts, options):
+        seen.append(Path("/proc/self/maps").read_text("utf-8").count("signatures.arrow"))
+        return resolved(parts, options)
+
+    monkeypatch.setattr(signatures, "MAPS", 1)
+    monkeypatch.setattr(registry.load("duplicates"), "resolve", watched)
+    before = {i: n["reason"] for i, n in notes(home / "out").items()}
+    go(home / "in", tmp_path / "again")
+    assert {i: n["reason"] for i, n in notes(tmp_path / "again").items()} == before
+    assert len(list((tmp_path / "again" / "data").iterdir())) > 1
+    assert seen == [1]
