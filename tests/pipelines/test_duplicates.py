@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import random
@@ -17,9 +18,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from filters import registry
+from filters.duplicates import groups
 from pipelines import forget, move, recipe, run, signatures
 from pipelines.cli.explain import explain
-from pipelines.errors import UsageError
+from pipelines.errors import OutputError, UsageError
 from pipelines.ledger import OF, Ledger
 from pipelines.verify import verify
 from tests.pipelines.conftest import Command, contents, manifest
@@ -436,3 +438,18 @@ def test_beyond_some_thousand_units_signatures_are_read_and_not_mapped(home, tmp
     assert {i: n["reason"] for i, n in notes(tmp_path / "again").items()} == before
     assert len(list((tmp_path / "again" / "data").iterdir())) > 1
     assert seen == [1]
+
+
+def test_no_room_for_temporary_files_is_told_in_a_line(home, tmp_path, monkeypatch):
+    """Found out before they are written to: a map of a file on a full disk kills whoever writes to it, without a word."""
+
+    def full(_handle, _start, _size):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(groups, "IN_MEMORY", 0)
+    monkeypatch.setattr(groups.os, "posix_fallocate", full, raising=False)
+    with pytest.raises(
+        OutputError, match=r"No space left on device: comparing needs .* GB of temporary files \(TMPDIR"
+    ):
+        go(home / "in", home / "out", "duplicates.threshold=0.5")
+    assert verify(home / "out") == []
