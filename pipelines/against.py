@@ -2,7 +2,8 @@
 
 Where a dataset was made with the same way of signing, its units' signatures are taken; where not, its data/ is read, once. Either way
 they are remembered in ``.corpusmill/against/FILTER``, file by file, by the sha256 of the file in data/: what the other dataset adds
-later is all that is looked at again.
+later is all that is looked at again. Which files those were is remembered too: forgetting compares with what the run compared with,
+whatever has become of the other dataset.
 """
 
 from __future__ import annotations
@@ -19,31 +20,75 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from filters.contract import ConfigError, Part
-from pipelines import listing, manifest, recipe, signatures
+from pipelines import listing, manifest, recipe, signatures, stores
 from pipelines.again import rows_of
 from pipelines.errors import UsageError
 from pipelines.ledger import OF, Ledger
-from pipelines.recipe import Stage
+from pipelines.recipe import Recipe, Stage
 from pipelines.schemas.read import read
 
-FOLDER = "against"
+FOLDER, INDEX = "against", "against.json"
 
 
-def parts(stage: Stage, ledger: Ledger) -> list[Part]:
-    """One part a file of the other datasets' data/, in the order in which the recipe and their manifests name them."""
-    found: list[Part] = []
-    wanted: set[str] = set()
-    cache = ledger.root / FOLDER / stage.name
-    for given in getattr(stage.options, "against", ()):
-        out = Path(given).absolute()
-        told = manifest.standing(out)
-        if told is None or out == ledger.out:
-            why = "it is the output itself" if out == ledger.out else "no manifest.json that a run wrote"
-            raise UsageError(f"{stage.name}: against {given}: {why}; name the folder of another dataset")
-        found += _dataset(_Other(out, told), stage, cache, wanted)
-    for path in cache.glob("*"):
+def parts(stage: Stage, ledger: Ledger, held: int, *, remembered: bool = False) -> list[Part]:
+    """One part a file of the other datasets' data/, in the order in which the recipe and their manifests name them. held: signatures
+    that the caller holds. remembered: those of the last comparison, if it was with the same datasets."""
+    if remembered and (found := _remembered(stage, ledger, held)) is not None:
+        return found
+    found, told = [], []
+    for given in _given(stage):
+        other = _other(stage, given, ledger)
+        mine = _dataset(other, stage, _cache(stage, ledger), held + len(found))
+        told.append([given, other.told["name"], [[file, p.name, p.world] for file, p in mine]])
+        found += [p for _, p in mine]
+    wanted = {file for _, _, mine in told for file, _, _ in mine}
+    for path in _cache(stage, ledger).glob("*"):
         if path.name not in wanted:
             path.unlink(missing_ok=True)
+    if told or ledger.load(INDEX):
+        ledger.save(INDEX, {**ledger.load(INDEX), stage.name: told})
+    return found
+
+
+def check(recipe: Recipe, ledger: Ledger, *, remembered: bool = False) -> None:
+    """Raises UsageError for what cannot be compared with, before any work is done."""
+    for stage in recipe.stages:
+        if not (remembered and _remembered(stage, ledger) is not None):
+            for given in _given(stage):
+                _other(stage, given, ledger)
+
+
+def _cache(stage: Stage, ledger: Ledger) -> Path:
+    return ledger.root / FOLDER / stage.name
+
+
+def _given(stage: Stage) -> list[str]:
+    return list(getattr(stage.options, "against", ()))
+
+
+def _other(stage: Stage, given: str, ledger: Ledger) -> _Other:
+    if stores.is_url(given):
+        raise UsageError(f"{stage.name}: against a URL: only folders are compared with; copy that dataset to one")
+    out = Path(given).absolute()
+    itself = out.resolve() == ledger.out.resolve()
+    told = manifest.standing(out)
+    if told is None or itself:
+        why = "it is the output itself" if itself else "no manifest.json that a run wrote"
+        raise UsageError(f"{stage.name}: against {given}: {why}; name the folder of another dataset")
+    return _Other(out, told)
+
+
+def _remembered(stage: Stage, ledger: Ledger, held: int = 0) -> list[Part] | None:
+    """None where the last comparison was with others, or is not there any more."""
+    told = ledger.load(INDEX).get(stage.name, [])
+    files = [_cache(stage, ledger) / file for _, _, mine in told for file, _, _ in mine]
+    if [given for given, _, _ in told] != _given(stage) or not all(file.is_file() for file in files):
+        return None
+    found: list[Part] = []
+    for _, name, mine in told:
+        for file, shard, world in mine:
+            table = signatures.table_of(_cache(stage, ledger) / file, held + len(found))
+            found.append(Part(shard, table, world, name))
     return found
 
 
@@ -59,16 +104,16 @@ class _Other:
         yield from (o for o in listing.outputs(self.told, "data") if o["rows"])
 
 
-def _dataset(other: _Other, stage: Stage, cache: Path, wanted: set[str]) -> list[Part]:
-    found = []
+def _dataset(other: _Other, stage: Stage, cache: Path, held: int) -> list[tuple[str, Part]]:
+    """The parts, and the names of the files in which they are remembered."""
+    found: list[tuple[str, Part]] = []
     for entry in other.files():
         name = f"{entry['sha256'][:40]}-{_digest(stage.filter.signature(stage.options))}"
-        wanted.add(name)
         if not (cache / name).is_file():
             cache.mkdir(parents=True, exist_ok=True)
             _write(cache / name, other, entry, stage)
-        table = pa.ipc.open_file(pa.memory_map(str(cache / name))).read_all()
-        found.append(Part(entry["shard"], table, other.worlds.get(entry["shard"], ""), other.told["name"]))
+        table, world = signatures.table_of(cache / name, held + len(found)), other.worlds.get(entry["shard"], "")
+        found.append((name, Part(entry["shard"], table, world, other.told["name"])))
     return found
 
 

@@ -26,7 +26,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from filters.batch import Batch
-from pipelines import histograms, listing, manifest, packs, publish, recipe, resolve, signatures, versions
+from pipelines import against, histograms, listing, manifest, packs, publish, recipe, resolve, signatures, versions
 from pipelines.again import facts_of, minus, rows_of, spent_left, sums_left, told_of
 from pipelines.errors import OutputError, UsageError
 from pipelines.ledger import OF, Ledger, sync_folder, write_synced
@@ -79,6 +79,7 @@ def forget(out: Path, match: Match, asked: List, *, do: bool = True) -> Forgotte
             told = _dataset(ledger)
         standing = recipe.overridden(told["recipe"]["effective"], (), "manifest.json")
         receipts = _receipts(ledger, told)
+        against.check(standing, ledger, remembered=True)
         folder = ledger.root / STAGED
         shutil.rmtree(folder, ignore_errors=True)
         changed = {}
@@ -149,7 +150,7 @@ def _compared(ledger: Ledger, told: Mapping[str, Any], judged: Mapping[str, str]
     receipts = {unit: receipt for unit in judged.values() if (receipt := ledger.receipt(unit)) is not None}
     of_shard = {i["path"]: i["augmented"] for i in listing.inputs(told) if "augmented" in i}
     worlds = {unit: of_shard.get(receipt["shard"], "") for unit, receipt in receipts.items()}
-    new = resolve.resolve(standing, ledger, receipts, worlds)
+    new = resolve.resolve(standing, ledger, receipts, worlds, remembered=True)
     overviews = resolve.overviews(standing, ledger, new)
     receipts = {key: new[unit] for key, unit in judged.items()}
     return manifest.recounted(told, standing, receipts, ledger.root / STAGED / COMPARED, overviews)

@@ -36,15 +36,22 @@ def comparing(recipe: Recipe) -> list[Stage]:
 
 
 def resolve(
-    recipe: Recipe, ledger: Ledger, receipts: Receipts, worlds: Mapping[str, str], workers: int = 1
+    recipe: Recipe,
+    ledger: Ledger,
+    receipts: Receipts,
+    worlds: Mapping[str, str],
+    workers: int = 1,
+    *,
+    remembered: bool = False,
 ) -> Receipts:
     """Receipts by the same keys, those of units written again in place of their own.
 
     receipts: of judged units, in the order of the plan. worlds: of a unit's key, what was made of its records when they were read.
+    remembered: other datasets as they were when they were last compared with.
     """
     decided: dict[str, list[Move]] = {}
     for stage in comparing(recipe):
-        for key, table in _decided(stage, ledger, receipts, worlds, decided).items():
+        for key, table in _decided(stage, ledger, receipts, worlds, decided, remembered=remembered).items():
             decided.setdefault(key, []).append(Move(stage.name, stage.filter, table))
     changed = [key for key in receipts if key in decided]
     try:
@@ -63,12 +70,14 @@ def _decided(
     receipts: Receipts,
     worlds: Mapping[str, str],
     before: Mapping[str, Sequence[Move]],
+    *,
+    remembered: bool,
 ) -> dict[str, pa.Table]:
     """What one filter says, by unit. before: what those before it said."""
-    found = [(key, signatures.load(ledger.unit(key), stage.name)) for key in receipts]
+    found = [(key, signatures.load(ledger.unit(key), stage.name, nth)) for nth, key in enumerate(receipts)]
     signed = [(key, _left(table, before.get(key, ()))) for key, table in found if table is not None]
     parts = [Part(receipts[key]["shard"], table, worlds.get(key, "")) for key, table in signed]
-    parts += against.parts(stage, ledger)
+    parts += against.parts(stage, ledger, len(parts), remembered=remembered)
     try:
         table = stage.filter.resolve(parts, stage.options)
     except ConfigError as error:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines import (
+    against,
     faults,
     fingerprints,
     footers,
@@ -71,6 +72,7 @@ def run(recipe: Recipe, workers: int = 1, limits: Limits = Limits()) -> Result: 
     execute.check(recipe.executor)
     out = _output(recipe)
     ledger = Ledger(out)
+    against.check(recipe, ledger)
     found = shards.find(recipe.input.path, recipe.input.augment)
     ledger.prepare()
     try:
@@ -202,8 +204,9 @@ def _output(recipe: Recipe) -> Path:
     if (out := place(recipe)) is None:
         raise UsageError("no output: give --output, or output.path in the recipe")
     stores.refuse_within(recipe.input.path, recipe.output.path)
-    source = Path(recipe.input.path).absolute()
-    if source.is_dir() and (out == source or source in out.parents):
+    # By where they really are: either may be given by a link.
+    source, real = Path(recipe.input.path).resolve(), out.resolve()
+    if source.is_dir() and (real == source or source in real.parents):
         raise UsageError(f"the output {out} lies inside the input {source}: give a folder outside it")
     return out
 

@@ -19,6 +19,8 @@ import pyarrow as pa
 from filters.batch import Batch
 from filters.contract import CHECKED, Filter, Judgement
 
+MAPS = 30_000
+"""Files mapped into memory at a time; those beyond are read. Linux lets a process have 65,530 maps (vm.max_map_count)."""
 EDITS = pa.list_(pa.struct([("filter", pa.string()), ("label", pa.string()), ("count", pa.int32())]))
 CHECKS = [pa.field(f"checked.{what}", pa.int8()) for what in CHECKED]
 
@@ -87,15 +89,15 @@ def path(unit: Path, name: str) -> Path:
     return unit / f"signatures-{name}.arrow"
 
 
-def load(unit: Path, name: str) -> pa.Table | None:
-    """A unit's signatures by one filter, mapped into memory; None where it has none."""
-    return _read(path(unit, name)) if path(unit, name).is_file() else None
+def load(unit: Path, name: str, nth: int = 0) -> pa.Table | None:
+    """A unit's signatures by one filter; None where it has none. nth: how many others the caller holds."""
+    return table_of(path(unit, name), nth) if path(unit, name).is_file() else None
 
 
 def every(unit: Path) -> Iterator[tuple[Path, pa.Table]]:
     """All of a unit's signature files."""
     for found in sorted(unit.glob("signatures-*.arrow")):
-        yield found, _read(found)
+        yield found, table_of(found)
 
 
 def without(unit: Path, target: Path, rows: np.ndarray) -> None:
@@ -107,8 +109,10 @@ def without(unit: Path, target: Path, rows: np.ndarray) -> None:
         file.close()
 
 
-def _read(place: Path) -> pa.Table:
-    return pa.ipc.open_file(pa.memory_map(str(place))).read_all()
+def table_of(path: Path, nth: int = 0) -> pa.Table:
+    """An Arrow file, mapped into memory while the caller holds few others."""
+    with pa.memory_map(str(path)) if nth < MAPS else pa.OSFile(str(path)) as file:
+        return pa.ipc.open_file(file).read_all()
 
 
 def _edits(batch: Batch, judgements: Mapping[str, Judgement]) -> pa.Array:

@@ -5,6 +5,8 @@ Nothing here depends on the order in which records come: they are put in the ord
 
 from __future__ import annotations
 
+import errno
+import os
 import tempfile
 from collections.abc import Callable
 
@@ -91,7 +93,22 @@ def room(shape: tuple[int, ...], kind: type) -> np.ndarray:
     if size <= IN_MEMORY:
         return np.empty(shape, kind)
     with tempfile.TemporaryFile(prefix="corpusmill-") as file:
+        if hasattr(os, "posix_fallocate"):
+            _reserve(file.fileno(), size)
         return np.asarray(np.memmap(file, kind, "w+", shape=shape))
+
+
+def _reserve(handle: int, size: int) -> None:
+    """Writing to a map of a file for which there is no space kills the process. Raises OSError instead, which says where to look."""
+    try:
+        os.posix_fallocate(handle, 0, size)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise OSError(
+                error.errno,
+                f"{error.strerror}: comparing needs {size / 1e9:,.1f} GB of temporary files (TMPDIR says where)",
+                tempfile.gettempdir(),
+            ) from None
 
 
 @njit(cache=True, nogil=True)

@@ -232,6 +232,8 @@ def test_an_output_that_holds_something_else_is_left_alone(corpusmill, shards, t
     assert contents(tmp_path / "out") == {"thesis.txt": b"years of work"}
     assert "is a file" in corpusmill.run(shards, tmp_path / "out" / "thesis.txt", code=2)
     assert "lies inside the input" in corpusmill.run(shards, shards / "out", code=2)
+    (tmp_path / "link").symlink_to(shards)
+    assert "lies inside the input" in corpusmill.run(tmp_path / "link", shards / "out", code=2)
 
 
 def test_two_inputs_of_one_name_are_refused(corpusmill, shards, tmp_path):

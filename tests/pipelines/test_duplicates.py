@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import random
@@ -16,9 +17,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines import forget, move, recipe, run
+from filters import registry
+from filters.duplicates import groups
+from pipelines import forget, move, recipe, run, signatures
 from pipelines.cli.explain import explain
-from pipelines.errors import UsageError
+from pipelines.errors import OutputError, UsageError
 from pipelines.ledger import OF, Ledger
 from pipelines.verify import verify
 from tests.pipelines.conftest import Command, contents, manifest
@@ -345,12 +348,50 @@ def test_what_another_dataset_adds_later_is_compared_too_and_ours_is_not_judged_
     assert manifest(tmp_path / "other")["summaries"]["duplicates"]["against"]["distinct"] > first
 
 
-@pytest.mark.parametrize("what", ["nothing", "itself"])
-def test_against_what_is_no_other_dataset_is_one_line(home, tmp_path, what):
-    place = {"nothing": tmp_path / "nowhere", "itself": home / "out"}[what]
-    text = RECIPE.replace("{method: near}", f"{{against: [{place}]}}")
-    with pytest.raises(UsageError, match="against"):
+@pytest.mark.parametrize("what", ["nothing", "itself", "itself by a link", "a URL"])
+def test_against_what_is_no_other_dataset_is_one_line_before_any_work(home, tmp_path, what):
+    (tmp_path / "link").symlink_to(home / "out")
+    place = {
+        "nothing": tmp_path / "nowhere",
+        "itself": home / "out",
+        "itself by a link": tmp_path / "link",
+        "a URL": "s3://b/c",
+    }
+    text = RECIPE.replace("{method: near}", f"{{against: [{place[what]}]}}").replace("[en]", "[en, pl]")
+    units = sorted((home / "out" / ".corpusmill" / "units").glob("*/*"))
+    with pytest.raises(UsageError, match="duplicates: against"):
         go(home / "in", home / "out", text=text)
+    assert sorted((home / "out" / ".corpusmill" / "units").glob("*/*")) == units
+
+
+@pytest.mark.parametrize("meanwhile", ["it is gone", "another working directory"])
+def test_forgetting_compares_with_another_dataset_as_it_was(home, tmp_path, monkeypatch, meanwhile):
+    """Whoever asks to be forgotten must not wait for a dataset that somebody has deleted."""
+    (home / "new").mkdir()
+    pq.write_table(table(60, 40), home / "new" / "n.parquet")
+    monkeypatch.chdir(home)
+    out, text = tmp_path / "other", RECIPE.replace("{method: near}", "{method: near, what: prompt, against: [out]}")
+    go(home / "new", out, text=text)
+    before = notes(out)
+    if meanwhile == "it is gone":
+        shutil.rmtree(home / "out")
+    else:
+        monkeypatch.chdir(tmp_path)
+    gone = next(i for i, n in before.items() if n["kept"])
+    assert forget.forget(out, matching(gone), ASKED).kept == 1
+    assert verify(out) == []
+    assert {i: n["reason"] for i, n in notes(out).items()} == {i: n["reason"] for i, n in before.items() if i != gone}
+
+
+def test_forgetting_that_cannot_compare_changes_nothing(home, tmp_path):
+    text = RECIPE.replace("{method: near}", f"{{method: near, what: prompt, against: [{home / 'out'}]}}")
+    go(home / "in", tmp_path / "other", text=text)
+    shutil.rmtree(home / "out")
+    (tmp_path / "other" / ".corpusmill" / "against.json").unlink()
+    before = contents(tmp_path / "other")
+    with pytest.raises(UsageError, match=r"no manifest\.json"):
+        forget.forget(tmp_path / "other", matching("r000"), ASKED)
+    assert contents(tmp_path / "other") == before
 
 
 def test_counterfactual_copies_are_not_duplicates_of_what_they_were_made_from(tmp_path):
@@ -378,3 +419,37 @@ def test_signatures_hold_no_text(made):
         raw = path.read_bytes()
         assert b"patience" not in raw
         assert b"@mail" not in raw
+
+
+def test_beyond_some_thousand_units_signatures_are_read_and_not_mapped(home, tmp_path, monkeypatch):
+    """A process may have 65,530 maps on Linux: here at most one, and the same records go. What is mapped is seen in /proc."""
+    if not Path("/proc/self/maps").exists():
+        pytest.skip("no /proc here")
+    seen, resolved = [], registry.load("duplicates").resolve
+
+    def watched(parts, options):
+        seen.append(Path("/proc/self/maps").read_text("utf-8").count("signatures.arrow"))
+        return resolved(parts, options)
+
+    monkeypatch.setattr(signatures, "MAPS", 1)
+    monkeypatch.setattr(registry.load("duplicates"), "resolve", watched)
+    before = {i: n["reason"] for i, n in notes(home / "out").items()}
+    go(home / "in", tmp_path / "again")
+    assert {i: n["reason"] for i, n in notes(tmp_path / "again").items()} == before
+    assert len(list((tmp_path / "again" / "data").iterdir())) > 1
+    assert seen == [1]
+
+
+def test_no_room_for_temporary_files_is_told_in_a_line(home, tmp_path, monkeypatch):
+    """Found out before they are written to: a map of a file on a full disk kills whoever writes to it, without a word."""
+
+    def full(_handle, _start, _size):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(groups, "IN_MEMORY", 0)
+    monkeypatch.setattr(groups.os, "posix_fallocate", full, raising=False)
+    with pytest.raises(
+        OutputError, match=r"No space left on device: comparing needs .* GB of temporary files \(TMPDIR"
+    ):
+        go(home / "in", home / "out", "duplicates.threshold=0.5")
+    assert verify(home / "out") == []
