@@ -18,6 +18,9 @@ PLANS = (Plan(4, 80, 20, True), Plan(4), Plan(6), Plan(4))
 """The answer is looked at closest, since it is what a model learns to write. A prompt may hold two languages in a few lines: what
 to do, and the text to do it with."""
 
+FEW_LETTERS, SURE = 30, 0.95
+"""What a guess on a few words must reach against the language that the prompt is in."""
+
 
 @dataclass(frozen=True)
 class Certainty:
@@ -64,6 +67,7 @@ class Survey:
         p = self.places
         self.votes = vote(p.group, p.language, p.probability, p.letters, groups, model.codes)
         self._tell_cantonese()
+        self._doubt_few_words()
 
     def _read(self, buffer: int, which: np.ndarray, group: np.ndarray) -> Places:
         """The segments of one buffer."""
@@ -119,6 +123,18 @@ class Survey:
             chinese = np.isin(votes.language, [names.index(c) for c in ("zh", "wuu", "yue") if c in names])
             cantonese = scripts.cantonese(self.letters)
             votes.language[chinese] = np.where(cantonese[chinese], names.index("yue"), names.index("zh"))
+
+    def _doubt_few_words(self) -> None:
+        """A term or a name ("Orchiectomy", "Atrioventricular node") looks like some other language. An answer of a few words in the
+        prompt's script is only in another language than the prompt if the model is sure."""
+        votes, codes = self.votes, self.model.codes
+        prompt = np.arange(PROMPT, len(votes.language), len(PARTS))
+        answer = prompt - PROMPT + ANSWER
+        other = codes.family[votes.language[prompt]] != codes.family[votes.language[answer]]
+        known = (votes.language[prompt] != UND) & (votes.language[answer] != UND)
+        few = self.letters[answer].sum(axis=1) < FEW_LETTERS
+        same = scripts.number(self.letters[answer]) == scripts.number(self.letters[prompt])
+        votes.language[answer[other & known & few & same & (votes.probability[answer] < SURE)]] = UND
 
     def part(self, number: int) -> tuple[Votes, np.ndarray]:
         """The votes on one part of each record, and whether it has that part."""

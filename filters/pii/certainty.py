@@ -30,7 +30,8 @@ _PHONE_CUE = re.compile(
     r"\b(?:desk|office)[ \t]*[:#]|phone_?(?:number|no)|電話|携帯|ファックス|电话|手机|传真"
 )
 _PHONE_VERB = re.compile(
-    r"(?i)\b(?:call(?:ed|ing|s)?|ring|text(?:ed|ing)?|messag(?:e|es|ing)|answer(?:ing|ed)?(?=[ \t]+(?:machine|calls?|the|at|on)\b)|reach(?:ed)?|contact|"
+    r"(?i)\b(?:call(?:ed|ing|s)?|ring|text(?:ed|ing)?|messag(?:e|es|ing)|"
+    r"answer(?:ing|ed)?(?=[ \t]+(?:machine|calls?|the|at|on)\b)|reach(?:ed)?|contact|"
     r"appele[rz]?|anrufen|ll[aá]m[ae]\w*|chiam\w+)\b|联系|拨打"
 )
 """Words that also go with other numbers ("the answer is", "reached"): they count for digits in groups only."""

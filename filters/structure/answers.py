@@ -22,6 +22,9 @@ TAIL = 2048
 PROSE = 200
 """An answer shorter than this many bytes is not taken for a text that breaks off, unless a bracket is open."""
 
+LONG = 800
+"""Chinese and Japanese are often written without the last full stop; an answer shorter than this many bytes is then taken as whole."""
+
 COPIED = 200
 """Bytes of reasoning at least, found again at the start of the answer, that count as a copy."""
 
@@ -40,7 +43,13 @@ _PLAIN_TAIL = re.compile(rb"[A-Za-z][A-Za-z'\xe2\x80\x99,;\- ]{0,400}\Z")
 _FUNCTION_WORD = re.compile(
     rb"\b(?:the|of|and|an|with|is|are|was|were|that|which|from|or|because|but|their|this|these|its|if|when)\Z"
 )
+_SIGNED = re.compile(
+    rb"(?:yours|best|kind(?:est)?|warm(?:est)?|with|sincerely|respectfully|love|cheers|regards|faithfully)\b[A-Za-z' ]{0,50},\s*[A-Z]",
+    re.IGNORECASE,
+)
+"""A letter ends with a name, and no full stop."""
 _CJK_CUT = re.compile("[\u3002\uff01\uff1f][^\n\u3002\uff01\uff1f]{0,200}[\u3041-\u3096\u4e00-\u9fff\uff0c\u3001]\\Z")
+_HASHTAG = re.compile(r"[#\uff03]\S{1,60}\Z")
 
 
 def check(table: TurnTable, flags: np.ndarray, prompt: Prompt, findings: Findings) -> None:
@@ -88,21 +97,37 @@ def _is_cut(tail: bytes, size: int) -> bool:
         ends = [m.end() for m in _SENTENCE_END.finditer(line)]
         if ends:
             rest = line[ends[-1] :]
+            if _SIGNED.match(rest):
+                return False
             return bool(_PLAIN_TAIL.match(rest)) and (rest[:1].isupper() and (b" " in rest or len(rest) <= 4))
         return len(line) > 80 and bool(_FUNCTION_WORD.search(line))
-    return bool(_CJK_CUT.search(line.decode("utf-8", "ignore")))
+    text = line.decode("utf-8", "ignore")
+    if _HASHTAG.search(text) or (size < LONG and not text.endswith(("\uff0c", "\u3001"))):
+        return False
+    return bool(_CJK_CUT.search(text))
 
 
 def _fence_open(raw: bytes) -> bool:
-    """A code block that is opened and never closed. A longer fence may hold shorter ones."""
+    """A code block that is opened and never closed. A longer fence may hold shorter ones. A bare fence that nothing follows opens
+    nothing: what it would close was not opened, or was closed by a fence that the code itself shows."""
     opened: bytes | None = None
+    end = 0
     for match in _FENCE.finditer(raw):
         mark = match.group(1)
         if opened is None:
-            opened = mark
+            if not _is_underline(raw, match):
+                opened, end = mark, match.end()
         elif mark[:1] == opened[:1] and len(mark) >= len(opened):
             opened = None
-    return opened is not None
+    return opened is not None and bool(raw[end:].strip())
+
+
+def _is_underline(raw: bytes, fence: re.Match[bytes]) -> bool:
+    """Tildes under a line of about their length are a heading."""
+    if fence.group(1)[:1] != b"~" or raw[fence.end() : fence.end() + 1] not in (b"", b"\n", b"\r"):
+        return False
+    above = raw[raw.rfind(b"\n", 0, max(0, fence.start() - 1)) + 1 : max(0, fence.start() - 1)].strip()
+    return len(above) > 0 and abs(len(above) - len(fence.group(1))) <= 4
 
 
 def _open_box(tail: bytes) -> bool:

@@ -350,3 +350,12 @@ def test_mathematics_problems_in_ten_languages_are_never_mistaken():
             (e, f) for e, f in zip(batch.source["language"].to_pylist(), found, strict=True) if f not in (e, "und")
         ]
         assert len(wrong) <= 0.002 * len(found), wrong
+
+
+def test_an_answer_of_a_few_words_leans_on_the_prompt_unless_the_model_is_sure():
+    """A medical term on its own reads like another language; a short sentence in one does not."""
+    question = "Which operation does a surgeon recommend to a boy of twelve years in such a case?"
+    terms = ["Orchiectomy", "Atrioventricular (AV) node", "Pneumococcal conjugate vaccine 13"]
+    assert reasons([{"prompt": question, "response": t} for t in terms], allow=("en",)) == [None] * 3
+    italian = {"prompt": question, "response": "La nostra casa è grande"}
+    assert reasons([italian], allow=("en",)) == ["language_not_allowed"]

@@ -386,6 +386,17 @@ LONG = "The bridge was built in the old days and has been repaired many times si
         ("````md\n```python\n````", False),
         ("So it is \\boxed{4", True),
         (LONG + "There are trains, cars,", True),
+        (LONG + "Yours sincerely, Ada Byron", False),  # a letter ends with a name
+        (LONG + "Best regards from all of us, Ada", False),
+        ("x = 1\n```", False),  # a bare fence that nothing follows opens nothing
+        ("```\n```\n# a block in Markdown\n```", False),
+        ("Here it is:\n```python", True),
+        ("The bridge\n~~~~~~~~~~\nIt is old.", False),  # an underlined heading
+        ("So:\n\n~~~\nx = 1\n", True),
+        ("桥很老了。" * 20 + "祝你早日康复", False),  # 318 bytes < 800: the last full stop is often left out
+        ("桥很老了。" * 20 + "它很美，", True),
+        ("桥很老了。" * 60 + "这座桥的历", True),  # 915 bytes
+        ("桥很老了。" * 60 + "走过去吧 #桥梁 #历史", False),
     ],
 )
 def test_cut_answers(text: str, cut: bool) -> None:
