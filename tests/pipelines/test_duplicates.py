@@ -428,7 +428,7 @@ def test_beyond_some_thousand_units_signatures_are_read_and_not_mapped(home, tmp
     seen, resolved = [], registry.load("duplicates").resolve
 
     def watched(parts, options):
-        seen.append(Path("/proc/self/maps").read_text("utf-8").count("signatures.arrow"))
+        seen.append(Path("/proc/self/maps").read_text("utf-8").count("signatures-duplicates.arrow"))
         return resolved(parts, options)
 
     monkeypatch.setattr(signatures, "MAPS", 1)
