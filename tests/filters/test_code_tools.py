@@ -167,6 +167,7 @@ def test_without_tools_no_sandbox_is_made_and_verdicts_are_the_parsers(monkeypat
 def test_a_tool_that_is_not_there_is_one_line_before_the_run(sandbox, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     compile.Place.of.cache_clear()
+    compile.version.cache_clear()
     for told in (
         lambda: CodeFilter(CodeOptions(tools=("gofmt",))),
         lambda: CodeFilter.programs(CodeOptions(tools=("gofmt",))),
