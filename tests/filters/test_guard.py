@@ -185,7 +185,8 @@ def test_a_guard_that_is_gone_ends_the_unit_and_what_it_said_before_is_kept(tmp_
         asked = len(server.asked)
         server.answer = by_word
         codes, _, _ = verdicts(guard(server, tmp_path, endpoint={"attempts": 1, "concurrency": 4}), rows)
-        assert asked <= 50 + 32 + 4
+        # Three of four threads may meet failures before the last answer is in, which begins the row anew; four are asked meanwhile.
+        assert asked <= 50 + 3 + 32 + 4
         assert len(server.asked) == asked + 150
     assert codes == [None] * 100
 
