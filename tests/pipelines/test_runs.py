@@ -48,6 +48,7 @@ def test_units_of_one_shard_are_numbered_in_order_and_workers_do_not_show(corpus
     assert rows == list(range(3000))
 
 
+@pytest.mark.slow  # tests/faults kill at every change of a file
 def test_killed_at_random_moments_the_same_command_ends_with_the_same_bytes(corpusmill, shards, tmp_path):
     for s in range(4, 12):
         write_shard(shards / f"s{s}.parquet", s, rows=400)
