@@ -66,8 +66,15 @@ def judged(language: str, name: str | None, code: bytes, *, closed: bool) -> Ver
     for other in SIBLINGS.get(language, ()):
         if _may_be(other, language, code) and _holds(other, code):
             return PARSES if (language, other) in SAME else open_("mislabelled", found.at)
+    if name is None and _is_in_first_line(code, found.at):
+        # The language was guessed from what follows: an agent's command with its text (``edit 1:3``) begins so.
+        return open_("mislabelled", found.at)
     cause = fragments.excuse(language, code, found.at)
     return found if cause is None else open_(cause, found.at)
+
+
+def _is_in_first_line(code: bytes, at: int) -> bool:
+    return b"\n" not in code[:at].lstrip()
 
 
 def _holds(language: str, code: bytes) -> bool:

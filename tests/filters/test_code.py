@@ -99,6 +99,18 @@ def test_a_fragment_is_not_called_broken(code):
     assert not any(f.startswith("refuted") for f in found)
 
 
+def test_a_command_with_its_text_is_not_a_broken_program_of_the_language_that_the_text_is_in(code):
+    """Nobody says that these are Python: their first lines are commands of agents."""
+    text = "def f(x):\n    return x"
+    blocks = [
+        ("", f"edit 3:4\n{text}\nend_of_edit"),
+        ("", f"create f.py\n{text}"),
+        ("python", f"edit 3:4\n{text}"),
+    ]
+    assert rules(code, *blocks) == ["unverifiable:python:mislabelled"] * 2 + ["refuted:python:syntax"]
+    assert rules(code, ("", f"{text}\n\ndef g(y:\n    return y")) == ["refuted:python:syntax"]
+
+
 def test_python_2_is_legacy_and_what_the_recipe_says_of_it(code):
     text = 'try:\n    print "a"\nexcept E, e:\n    raise F, "b"'
     assert rules(code, ("python", text)) == ["legacy:python:python2"]
