@@ -107,6 +107,7 @@ def test_an_array_task_curates_its_line_of_the_list(array, tmp_path):
     assert manifest(tmp_path / "out" / "two")["records"]["read"] == 40
 
 
+@pytest.mark.slow
 def test_an_array_task_that_is_preempted_stops_and_goes_on(array, tmp_path):
     for s in range(6):
         write_shard(tmp_path / "two" / f"s{s}.parquet", s, rows=4000)

@@ -74,6 +74,7 @@ def test_swapped_twice_an_unambiguous_text_is_itself_again(parts):
     assert one(expected) == text
 
 
+@pytest.mark.slow
 @given(st.text(alphabet="heisrHE \n\0`\"'{}[]:,\\é他<>$.", max_size=80))
 @settings(max_examples=150, deadline=None)
 def test_any_text_has_a_copy_that_is_text_or_none(text):

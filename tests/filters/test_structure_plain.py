@@ -75,6 +75,7 @@ PARAMETERS = st.none() | st.fixed_dictionaries(
 OTHERS = st.fixed_dictionaries({}, optional={"response": PROPERTY, "strict": st.booleans()})
 
 
+@pytest.mark.slow
 @settings(max_examples=1500, deadline=None)
 @given(PARAMETERS, OTHERS, st.dictionaries(NAMES, VALUES), st.booleans())
 def test_what_a_table_accepts_is_valid(parameters: Any, others: dict, arguments: dict, strict: bool) -> None:

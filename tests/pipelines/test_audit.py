@@ -85,6 +85,7 @@ def people(n: int, male: float, zorblers: tuple[float, float]) -> list[str]:
     return texts
 
 
+@pytest.mark.slow
 def test_a_balanced_set_comes_out_balanced(tmp_path, lexicon):
     done = looked_at(write(tmp_path / "in", people(2000, 0.5, (0.3, 0.3))), lexicon, size=800)
     whole = done.datasets[0].whole

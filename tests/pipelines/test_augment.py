@@ -69,6 +69,7 @@ def male_share(groups: list[list[str]]) -> tuple[int, int]:
     return sum(g == ["male"] for g in only), len(only)
 
 
+@pytest.mark.slow
 def test_a_skew_of_four_fifths_comes_to_within_its_interval_of_a_half(made):
     male, n = male_share(gendered(made, "s?.parquet"))
     assert male / n == pytest.approx(0.8)
@@ -89,6 +90,7 @@ def test_copies_stand_in_files_of_their_own_and_are_marked(made):
     assert "400 of the kept records are counterfactual copies" in (made / "README.md").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_verify_finds_nothing_and_workers_do_not_show(corpusmill, made, skewed, tmp_path):
     corpusmill("verify", made)
     corpusmill.run(skewed, tmp_path / "one", "--workers", "1")
@@ -105,6 +107,7 @@ def test_forgetting_an_id_takes_the_record_and_its_copy(corpusmill, made, tmp_pa
     corpusmill("verify", made)
 
 
+@pytest.mark.slow
 def test_a_copy_is_explained_as_one(corpusmill, made, skewed, tmp_path):
     told = corpusmill("explain", corpusmill.recipe, "s0.counterfactual.parquet:3", "--input", skewed)
     assert "a counterfactual copy of a record of s0.parquet" in told

@@ -67,6 +67,7 @@ def test_the_published_dataset_is_the_one_in_the_states_folder(store, out, shard
     assert not [line for line in store.proxy.seen if line.startswith("PUT") and "/lock" not in line]
 
 
+@pytest.mark.slow
 def test_of_a_changed_dataset_only_what_is_new_is_sent(store, out, shards, tmp_path):
     first = curate(shards, out, tmp_path / "state", keep_versions=1).manifest
     write_shard(shards / "s1.parquet", 9)
