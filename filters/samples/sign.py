@@ -64,7 +64,10 @@ def _digests(keys: Sequence[str | None]) -> pa.Array:
 
 
 def _binary(hashes: np.ndarray, there: np.ndarray) -> pa.Array:
-    return pa.array([h.tobytes() if t else None for h, t in zip(hashes, there.tolist(), strict=True)], DIGEST)
+    valid = pa.py_buffer(np.packbits(there, bitorder="little").tobytes())
+    return pa.Array.from_buffers(
+        DIGEST, len(there), [valid, pa.py_buffer(np.where(there[:, None], hashes, np.uint64(0)))]
+    )
 
 
 def _problems(batch: Batch, options: SamplesOptions) -> pa.Array:
