@@ -179,14 +179,14 @@ def test_a_wrong_key_or_address_ends_the_unit_whatever_the_recipe_says(status, a
 
 def test_a_guard_that_is_gone_ends_the_unit_and_what_it_said_before_is_kept(tmp_path):
     rows = [{"prompt": f"Question {i}", "response": f"Answer {i}"} for i in range(100)]
-    with serving(lambda told, n: by_word(told, n) if n < 50 else Fault(500)) as server:
+    # Failures take a moment, so that the last answers are in before the first of them: those would begin the row anew.
+    with serving(lambda told, n: by_word(told, n) if n < 50 else Fault(500, stall=0.05)) as server:
         with pytest.raises(JudgeError, match="in a row"):
             verdicts(guard(server, tmp_path, endpoint={"attempts": 1, "concurrency": 4}), rows)
         asked = len(server.asked)
         server.answer = by_word
         codes, _, _ = verdicts(guard(server, tmp_path, endpoint={"attempts": 1, "concurrency": 4}), rows)
-        # Three of four threads may meet failures before the last answer is in, which begins the row anew; four are asked meanwhile.
-        assert asked <= 50 + 3 + 32 + 4
+        assert asked <= 50 + 32 + 4
         assert len(server.asked) == asked + 150
     assert codes == [None] * 100
 

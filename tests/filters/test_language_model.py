@@ -97,7 +97,6 @@ def test_models_of_every_kind_predict_what_fasttext_predicts(tmp_path, kind):
         same(path, text, 0.01 if kind["loss"] == weights.ONE_VS_ALL else 1e-4)
 
 
-@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.text(st.characters(codec="utf-8", categories=("L", "M", "Zs")), max_size=60))
 def test_the_installed_model_predicts_what_fasttext_predicts(text):

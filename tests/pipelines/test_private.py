@@ -164,7 +164,6 @@ def test_a_run_leaves_no_raw_value_behind_and_uses_no_network(quiet: Command) ->
     assert not (quiet.home / "tried").exists(), (quiet.home / "tried").read_text()
 
 
-@pytest.mark.slow
 def test_what_a_narrow_scan_leaves_is_masked_in_the_report(quiet: Command) -> None:
     """The recipe looks for e-mail addresses alone, so numbers stand in rejected/; the report's excerpts mask them."""
     given, out = shards(quiet.home / "in"), quiet.home / "out"
@@ -200,7 +199,6 @@ def test_a_filter_that_dies_quoting_the_record_quotes_it_to_nobody(quiet: Comman
         assert leaks(out) == {}
 
 
-@pytest.mark.slow
 def test_bad_input_is_told_of_without_quoting_it(quiet: Command) -> None:
     folder, env = quiet.home / "in", environment(quiet)
     folder.mkdir()
